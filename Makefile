@@ -1,0 +1,48 @@
+# Two commands on a fresh machine: `make serve` and `make test`. Needed beforehand: Python 3.11 or newer, and make.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+INPUTS := $(shell find data ontology shapes kg -type f -not -name '*.pyc')
+
+.PHONY: serve build test check lint types bench clean
+
+serve: build
+	$(BIN)/kg serve --host $(HOST) --port $(PORT)
+
+build: releases/.built
+
+releases/.built: $(VENV)/.installed $(INPUTS)
+	$(BIN)/kg build
+	@touch $@
+
+test: $(VENV)/.tested-with
+	$(BIN)/pytest -n auto --dist loadfile
+
+check: lint types test
+
+lint: $(VENV)/.tested-with
+	$(BIN)/ruff format --check kg endpoint tests
+	$(BIN)/ruff check kg endpoint tests
+	$(BIN)/lint-imports
+
+types: $(VENV)/.tested-with
+	$(BIN)/mypy
+
+bench: $(VENV)/.tested-with releases/.built
+	$(BIN)/python -m tests.bench
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.tested-with: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) releases dist build

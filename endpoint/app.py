@@ -1,0 +1,133 @@
+"""The application: settings in, an ASGI callable out; nothing happens at import time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from endpoint import editor, health, pages, resources
+from endpoint.api.v1 import create_api
+from endpoint.middleware import Envelope
+from endpoint.problems import Problem, as_problem, problem_response
+from endpoint.releases import ServedReleases
+from endpoint.settings import EndpointSettings
+from endpoint.sparql.ask import Asker
+from endpoint.sparql.connection import WorkerOptions
+from endpoint.sparql.guard import Limits
+from endpoint.sparql.pool import PoolLimits, QueryPool
+from endpoint.sparql.route import RouteOptions, SparqlRoute
+from kg.errors import KgError
+from kg.queries import load_directory
+
+__all__ = ["create_app"]
+
+_PACKAGE = Path(__file__).parent
+
+
+def create_app(settings: EndpointSettings) -> ASGIApp:
+    """The application that serves the releases of the settings."""
+    pool = QueryPool(_pool_limits(settings), _worker_options(settings))
+    releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
+    asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
+    build = _build_digest()
+    options = RouteOptions(
+        limits=_query_limits(settings),
+        max_body_bytes=settings.max_body_mib * 1024 * 1024,
+        base_url=settings.base_url,
+        build=build,
+        editor=editor.show_editor,
+    )
+    sparql = SparqlRoute(pool, releases, asker, options)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        releases.refresh()
+        await pool.start()
+        watcher = asyncio.create_task(releases.watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            await pool.close()
+
+    app = Starlette(
+        routes=[Route("/sparql", sparql, methods=None), *_routes()],
+        exception_handlers={Problem: _answer_problem, KgError: _answer_error, HTTPException: _answer_http_error},
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.pool = pool
+    app.state.releases = releases
+    app.state.asker = asker
+    app.state.build = build
+    app.mount("/api/v1", create_api(app.state))
+    return Envelope(app)
+
+
+def _routes() -> list[BaseRoute]:
+    static = Mount("/static", StaticFiles(directory=_PACKAGE / "static"))
+    return [*health.routes, *resources.routes, *pages.routes, static]
+
+
+def _pool_limits(settings: EndpointSettings) -> PoolLimits:
+    return PoolLimits(
+        workers=settings.query_workers,
+        long_workers=settings.query_long_workers,
+        long_after_s=settings.query_long_after_s,
+        timeout_s=settings.query_timeout_s,
+        queue=settings.query_queue,
+        queue_wait_s=settings.query_queue_wait_s,
+    )
+
+
+def _worker_options(settings: EndpointSettings) -> WorkerOptions:
+    return WorkerOptions(
+        memory_bytes=settings.query_memory_mib * 1024 * 1024,
+        prefixes_path=(settings.ontology_dir / "prefixes.ttl").resolve(),
+    )
+
+
+def _query_limits(settings: EndpointSettings) -> Limits:
+    return Limits(
+        bytes_=settings.query_max_kib * 1024,
+        depth=settings.query_max_depth,
+        operators=settings.query_max_operators,
+    )
+
+
+def _build_digest() -> str:
+    """What this program and its engine are, for ETags: another build may write the same data differently."""
+    digest = hashlib.sha256(version("pyoxigraph").encode())
+    for path in sorted(each for each in _PACKAGE.rglob("*") if each.is_file() and each.suffix != ".pyc"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+async def _answer_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_response(error)
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, KgError)
+    return problem_response(as_problem(error))
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "not-found", 405: "method-not-allowed"}
+    details = {404: f"There is nothing at {request.url.path}.", 405: f"{request.method} means nothing here."}
+    code, detail = codes.get(error.status_code, "http"), details.get(error.status_code, error.detail)
+    return problem_response(Problem(code, error.status_code, detail, headers=error.headers))

@@ -1,0 +1,73 @@
+"""Things: ``/id/...`` answers 303 to ``/doc/...``, which negotiates HTML and RDF (Cool URIs for the Semantic Web)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from endpoint.negotiation import negotiate_media_type
+from endpoint.pages import FORMATS, render_thing
+from endpoint.problems import Problem
+from endpoint.responses import make_response
+from endpoint.sparql.ask import Asker
+from endpoint.sparql.ask import iri as make_iri
+
+__all__ = ["routes"]
+
+_THING: Final = "https://w3id.org/chap/id/"
+_SUFFIXES: Final = {suffix: media_type for suffix, media_type, _ in FORMATS} | {"html": "text/html"}
+_OFFERS: Final = ("text/html", *(media_type for _, media_type, _ in FORMATS))
+_SLUG: Final = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?")
+
+
+async def _redirect_thing(request: Request) -> Response:
+    """See other: the document about the thing."""
+    kind, slug = request.path_params["kind"], request.path_params["slug"]
+    _check(kind, slug)
+    query = f"?{request.url.query}" if request.url.query else ""
+    return Response(
+        status_code=303, headers={"Location": f"/doc/{kind}/{slug}{query}", "Cache-Control": "public, max-age=3600"}
+    )
+
+
+async def _show_document(request: Request) -> Response:
+    """The document about a thing: the thing, the nodes around it, labels of what it names."""
+    kind, slug = request.path_params["kind"], request.path_params["slug"]
+    name, dot, suffix = slug.rpartition(".")
+    if dot and suffix in _SUFFIXES:
+        slug, media_type = name, _SUFFIXES[suffix]
+    else:
+        negotiated = negotiate_media_type(request.headers.get("accept"), _OFFERS)
+        if negotiated is None:
+            raise Problem(
+                "not-acceptable", 406, f"Available are {', '.join(_OFFERS)}.", members={"available": list(_OFFERS)}
+            )
+        media_type = negotiated
+    _check(kind, slug)
+    if media_type == "text/html":
+        return await render_thing(request, kind=kind, slug=slug)
+    asker: Asker = request.app.state.asker
+    iri = f"{_THING}{kind}/{slug}"
+    body = await asker.construct(
+        "document", media_type=media_type, release=request.query_params.get("release") or None, thing=make_iri(iri)
+    )
+    if iri.encode() not in body and f"/{slug}".encode() not in body and slug.encode() not in body:
+        raise Problem("resource-not-found", 404, f"Nothing is known of {iri}.")
+    path = f"/doc/{kind}/{slug}"
+    links = [f'<{iri}>; rel="canonical"', '<https://creativecommons.org/licenses/by/4.0/>; rel="license"']
+    links += [
+        f'<{path}.{each}>; rel="alternate"; type="{type_}"' for each, type_ in _SUFFIXES.items() if type_ != media_type
+    ]
+    return make_response(request, body, media_type, vary="Accept, Accept-Language", headers={"Link": ", ".join(links)})
+
+
+def _check(kind: str, slug: str) -> None:
+    if not _SLUG.fullmatch(slug) or not re.fullmatch(r"[a-z]+", kind):
+        raise Problem("resource-not-found", 404, f"{_THING}{kind}/{slug} is no address of a thing.")
+
+
+routes = [Route("/id/{kind}/{slug:path}", _redirect_thing), Route("/doc/{kind}/{slug:path}", _show_document)]

@@ -1,0 +1,131 @@
+"""Settings of the server, read once from the environment and from the command line (STYLE 6)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kg.errors import SettingsError
+from kg.settings import asset_directory
+
+__all__ = ["LANGUAGES", "EndpointSettings", "load_settings", "server_environment", "worker_environment"]
+
+LANGUAGES = ("de", "en")
+_PREFIX = "ENDPOINT_"
+_CORES = os.cpu_count() or 1
+# What a worker process needs of the environment; secrets of the server are not among it.
+_WORKER_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointSettings:
+    """Where the server listens, what it serves, and the limits it keeps."""
+
+    host: str = field(default="127.0.0.1", metadata={"help": "address to listen on"})
+    port: int = field(default=8000, metadata={"help": "port to listen on"})
+    releases_dir: Path = field(default=Path("releases"), metadata={"help": "where the releases are"})
+    ontology_dir: Path = field(
+        default_factory=lambda: asset_directory("ontology"), metadata={"help": "where `prefixes.ttl` is"}
+    )
+    public_url: str = field(default="", metadata={"help": "address users see, for links (default: http://HOST:PORT)"})
+    default_language: str = field(
+        default="en", metadata={"help": "language of pages when a browser asks for none of ours"}
+    )
+    query_workers: int = field(default=max(2, 2 * _CORES), metadata={"help": "processes ready for queries"})
+    query_long_workers: int = field(
+        default=max(1, _CORES), metadata={"help": "further processes for queries that take long"}
+    )
+    query_long_after_s: float = field(default=1.0, metadata={"help": "seconds after which a query counts as long"})
+    query_timeout_s: float = field(default=30.0, metadata={"help": "seconds after which a query is stopped"})
+    query_memory_mib: int = field(default=1024, metadata={"help": "memory of one query, in MiB"})
+    query_queue: int = field(default=64, metadata={"help": "queries that may wait for a process"})
+    query_queue_wait_s: float = field(default=5.0, metadata={"help": "seconds a query waits for a process"})
+    query_max_kib: int = field(default=256, metadata={"help": "length of a query, in KiB"})
+    query_max_depth: int = field(default=200, metadata={"help": "brackets in a query that may stand inside each other"})
+    query_max_operators: int = field(
+        default=600, metadata={"help": "operators that a query may chain in one pair of brackets"}
+    )
+    max_body_mib: int = field(default=2, metadata={"help": "size of a request body, in MiB"})
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work together.
+
+        Raises:
+            SettingsError: a value is out of range or contradicts another.
+        """
+        if not 0 <= self.port <= 65535:
+            raise SettingsError(f"ENDPOINT_PORT must be between 0 and 65535, not {self.port}")
+        if self.default_language not in LANGUAGES:
+            raise SettingsError(f"ENDPOINT_DEFAULT_LANGUAGE must be one of {', '.join(LANGUAGES)}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name.startswith(("query_", "max_")) and value <= 0:
+                raise SettingsError(f"{_PREFIX}{each.name.upper()} must be more than 0, not {value}")
+        if self.query_max_kib > self.max_body_mib * 1024:
+            raise SettingsError("ENDPOINT_QUERY_MAX_KIB is larger than ENDPOINT_MAX_BODY_MIB lets a request be")
+        if self.public_url and urlsplit(self.public_url).scheme not in ("http", "https"):
+            raise SettingsError("ENDPOINT_PUBLIC_URL must start with http:// or https://")
+
+    @property
+    def base_url(self) -> str:
+        """The address that users see, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **arguments: object) -> EndpointSettings:
+    """Settings from arguments, then ``ENDPOINT_*`` variables, then defaults.
+
+    Args:
+        environ: the environment; ``os.environ`` when left out.
+        arguments: values from the command line; ``None`` means not given.
+
+    Raises:
+        SettingsError: a variable has an unknown name or a value of the wrong type.
+
+    >>> load_settings({"ENDPOINT_PORT": "8080"}).port
+    8080
+    """
+    environ = os.environ if environ is None else environ
+    known = {_PREFIX + each.name.upper(): each for each in fields(EndpointSettings)}
+    values: dict[str, object] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(_PREFIX):
+            continue
+        if variable not in known:
+            near = get_close_matches(variable, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            raise SettingsError(f"unknown setting {variable}: {hint}")
+        values[known[variable].name] = _parse_value(variable, text, str(known[variable].type))
+    values |= {name: value for name, value in arguments.items() if value is not None}
+    return EndpointSettings(**values)  # type: ignore[arg-type]
+
+
+def server_environment(settings: EndpointSettings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment that gives a new process these settings.
+
+    >>> server_environment(EndpointSettings(port=8080), {})["ENDPOINT_PORT"]
+    '8080'
+    """
+    environ = os.environ if environ is None else environ
+    return dict(environ) | {
+        f"{_PREFIX}{each.name.upper()}": str(getattr(settings, each.name)) for each in fields(settings)
+    }
+
+
+def worker_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a query worker: what Python needs to start, and nothing that is secret."""
+    environ = os.environ if environ is None else environ
+    return {name: environ[name] for name in _WORKER_VARIABLES if name in environ}
+
+
+def _parse_value(variable: str, text: str, type_name: str) -> object:
+    parsers = {"int": int, "float": float, "Path": Path, "str": str}
+    try:
+        return parsers[type_name](text)
+    except ValueError as error:
+        raise SettingsError(f"{variable} must be a number ({type_name}), not {text!r}") from error

@@ -1,0 +1,1 @@
+"""SPARQL: the protocol, and the pool of processes that evaluate queries."""

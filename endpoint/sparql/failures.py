@@ -1,0 +1,77 @@
+"""What a client is told when a query has no result."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Final
+
+from endpoint.problems import Problem
+from endpoint.sparql.frames import Failure
+from kg.errors import QuerySyntaxError, QueryTimeout
+
+__all__ = ["busy_problem", "crash_problem", "failure_problem", "timeout_problem"]
+
+_STATUS = {QuerySyntaxError.code: 400, "not-acceptable": 406}
+_CHARACTER_CLASS: Final = re.compile(r",? ?\[[^\]\"]*\]")
+_SENTENCE: Final = re.compile(r"(?:The [A-Z]|IRI parsing).*?(?=, \[|$)", re.DOTALL)
+_LONGEST: Final = 300
+_RETRY_AFTER = {"Retry-After": "5"}
+
+
+def failure_problem(failure: Failure) -> Problem:
+    """The problem that a worker reported."""
+    members: dict[str, object] = {}
+    if failure.line is not None and failure.column is not None:
+        members = {"line": failure.line, "column": failure.column}
+    if failure.code == QuerySyntaxError.code:
+        place = f" at line {failure.line}, column {failure.column}" if members else ""
+        where = f", at {failure.near!r}" if failure.near else ""
+        explained = _explain(failure.message)
+        detail = f"The query is not SPARQL{place}{where}{': ' if explained else '.'}{explained}"
+        return Problem(failure.code, 400, detail, members=members)
+    return Problem(failure.code, _STATUS.get(failure.code, 500), failure.message, members=members)
+
+
+def _explain(message: str) -> str:
+    r"""What the engine says of a syntax error, shortened, without the character classes that it lists.
+
+    >>> _explain('expected one of "}", ";", [\'a\' ..= \'z\'], [_]')
+    'expected one of "}", ";"'
+    """
+    # Errors of meaning come as something "expected" too; they are sentences.
+    if sentence := _SENTENCE.search(message):
+        return sentence[0]
+    readable = _CHARACTER_CLASS.sub("", message).removesuffix("expected").strip(" ,")
+    return readable if len(readable) <= _LONGEST else f"{readable[:_LONGEST]} …"
+
+
+def timeout_problem(limit_s: float) -> Problem:
+    """The query ran into its time limit."""
+    return Problem(
+        QueryTimeout.code,
+        504,
+        f"The query was stopped after {limit_s:g} s. Ask for less: a narrower pattern, a LIMIT, no unbounded path.",
+        members={"limit_s": limit_s},
+    )
+
+
+def busy_problem(reason: str) -> Problem:
+    """There is no place for the query now."""
+    return Problem("busy", 503, f"{reason} Try again in a few seconds.", headers=_RETRY_AFTER)
+
+
+def crash_problem(status: int, last_words: str) -> Problem:
+    """The worker ended by itself: out of memory, or because the engine crashed.
+
+    The engine aborts when the kernel gives it no memory (SIGABRT), with a message when it could still write one.
+    """
+    if status == -signal.SIGKILL:
+        return Problem("query-out-of-memory", 507, "The machine ended the query, most likely since memory ran out.")
+    if "alloc" in last_words or status == -signal.SIGABRT:
+        return Problem(
+            "query-out-of-memory",
+            507,
+            "The query needs more memory than one query may have. Sort, group or join less at once, or add a LIMIT.",
+        )
+    return Problem("query-crashed", 500, "The engine could not evaluate the query and ended. Others were not touched.")

@@ -1,0 +1,122 @@
+"""The frames that the server and a query worker exchange over their socket.
+
+A frame is one byte for its kind, four for the length of its body (big-endian), and the body. The server sends
+``QUERY`` and ``OPEN``; a worker answers a query by ``HEAD DATA* END``, or by ``FAILURE`` before or after HEAD.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+__all__ = ["FRAME_BYTES", "Binding", "Failure", "Frame", "FrameDecoder", "FrameKind", "Job", "encode_frame"]
+
+FRAME_BYTES: Final = 64 * 1024
+_HEADER: Final = struct.Struct(">BI")
+
+
+class FrameKind(IntEnum):
+    """What a frame says."""
+
+    READY = 1  # worker: the store is open
+    OPEN = 2  # server: open this store, it will be asked next
+    QUERY = 3  # server: a job
+    HEAD = 4  # worker: evaluation began well
+    DATA = 5  # worker: bytes of the result
+    END = 6  # worker: the result is complete
+    FAILURE = 7  # worker: it is not, and why
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame."""
+
+    kind: FrameKind
+    body: bytes
+
+
+Binding: TypeAlias = tuple[str, str, str]
+"""A value to bind: ``("iri", value, "")``, ``("literal", value, language)`` or ``("typed", value, datatype)``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A query for a worker: where to ask, what, over which graphs, with which variables bound, in which media type."""
+
+    store: str
+    text: str
+    media_type: str
+    default_graphs: tuple[str, ...] = ()
+    named_graphs: tuple[str, ...] = ()
+    bindings: Mapping[str, Binding] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """The body of its frame."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Job:
+        """The job in the body of a frame."""
+        record = json.loads(body)
+        return cls(
+            store=record["store"],
+            text=record["text"],
+            media_type=record["media_type"],
+            default_graphs=tuple(record["default_graphs"]),
+            named_graphs=tuple(record["named_graphs"]),
+            bindings={name: (term[0], term[1], term[2]) for name, term in record["bindings"].items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a worker has no result: an error code of ours, a message; for syntax errors where, and what is there."""
+
+    code: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+    near: str = ""
+
+    def encode(self) -> bytes:
+        """The body of its frame."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Failure:
+        """The failure in the body of a frame."""
+        return cls(**json.loads(body))
+
+
+def encode_frame(kind: FrameKind, body: bytes = b"") -> bytes:
+    """The bytes of a frame.
+
+    >>> encode_frame(FrameKind.END).hex()
+    '0600000000'
+    """
+    return _HEADER.pack(kind, len(body)) + body
+
+
+class FrameDecoder:
+    """Frames out of bytes as they come."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """The frames that are complete now."""
+        buffer = self._buffer
+        buffer += data
+        position = 0
+        while len(buffer) - position >= _HEADER.size:
+            kind, length = _HEADER.unpack_from(buffer, position)
+            end = position + _HEADER.size + length
+            if len(buffer) < end:
+                break
+            yield Frame(FrameKind(kind), bytes(buffer[position + _HEADER.size : end]))
+            position = end
+        del buffer[:position]

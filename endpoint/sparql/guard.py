@@ -1,0 +1,124 @@
+"""What a query text asks for, told from its tokens before any worker sees it.
+
+SERVICE and LOAD make the engine send requests, and a deep or long text ends its process (ARCHITECTURE, "Depth
+kills"). Both are found here, where nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from endpoint.problems import Problem
+from endpoint.sparql.lexer import Kind, Token, iter_tokens
+from kg.errors import QueryRefused
+
+__all__ = ["Form", "Inspection", "Limits", "inspect_query"]
+
+Form: TypeAlias = Literal["select", "ask", "construct", "describe"]
+
+_FORMS: Final[dict[str, Form]] = {"SELECT": "select", "ASK": "ask", "CONSTRUCT": "construct", "DESCRIBE": "describe"}
+_UPDATES: Final = frozenset(["INSERT", "DELETE", "CLEAR", "CREATE", "DROP", "COPY", "MOVE", "ADD", "WITH"])
+_PROLOGUE: Final = frozenset(["PREFIX", "BASE", "VERSION"])
+_REFUSED: Final = frozenset(["SERVICE", "LOAD"])
+_VOLATILE: Final = frozenset(["NOW", "RAND", "UUID", "STRUUID", "BNODE"])
+# Words that nest or chain in the engine as operators do.
+_CHAINING: Final = frozenset(["UNION", "OPTIONAL", "MINUS", "FILTER", "BIND", "LATERAL", "GRAPH", "EXISTS"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long and how deep a query may be."""
+
+    bytes_: int
+    depth: int
+    operators: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What a query text is: its form (None: broken, the engine will say how), and whether it answers anew each time."""
+
+    form: Form | None
+    is_volatile: bool
+
+
+def inspect_query(text: str, *, limits: Limits) -> Inspection:
+    """What a query is, when it may be evaluated.
+
+    Raises:
+        Problem: it is too long or too deep, is an update, or holds SERVICE or LOAD.
+    """
+    size = len(text.encode())
+    if size > limits.bytes_:
+        detail = f"The query has {size} bytes; {limits.bytes_} is the limit."
+        raise Problem("query-too-long", 413, detail, members={"limit": limits.bytes_})
+    inspector = _Inspector(text, limits)
+    for token in iter_tokens(text):
+        inspector.take(token)
+    return inspector.conclude()
+
+
+class _Inspector:
+    """What is known of a query after some of its tokens."""
+
+    def __init__(self, text: str, limits: Limits) -> None:
+        self._text = text
+        self._limits = limits
+        self._form: Form | None = None
+        self._is_prologue = True
+        self._is_volatile = False
+        self._makes_blank_nodes = False
+        # How many operators stand in each pair of brackets that is open, the outermost first.
+        self._operators = [0]
+
+    def take(self, token: Token) -> None:
+        match token.kind:
+            case Kind.WORD:
+                self._take_word(token)
+            case Kind.OPERATOR:
+                self._count(token)
+            case Kind.OPEN:
+                self._operators.append(0)
+                self._makes_blank_nodes |= token.text in ("[", "<<")
+                self._check(token, "brackets deep", len(self._operators) - 1, self._limits.depth)
+            case Kind.CLOSE if len(self._operators) > 1:
+                self._operators.pop()
+            case Kind.NAME:
+                self._makes_blank_nodes |= token.text.startswith("_:")
+
+    def conclude(self) -> Inspection:
+        # The blank nodes of a template are new ones each time.
+        is_new = self._form == "construct" and self._makes_blank_nodes
+        return Inspection(form=self._form, is_volatile=self._is_volatile or is_new)
+
+    def _take_word(self, token: Token) -> None:
+        word = token.text.upper()
+        if word in _REFUSED:
+            detail = (
+                f"{word} would make this server send requests of its own, which it does not do. "
+                "Ask the other endpoint yourself and put its answer into VALUES."
+            )
+            raise Problem(QueryRefused.code, 403, detail, members=self._position(token))
+        if self._is_prologue and word not in _PROLOGUE:
+            self._is_prologue = False
+            self._form = _FORMS.get(word)
+            if word in _UPDATES:
+                detail = f"{word} is an update, sent as a query. This endpoint takes no updates."
+                raise Problem("query-is-update", 400, detail, members=self._position(token))
+        self._is_volatile |= word in _VOLATILE
+        if word in _CHAINING:
+            self._count(token)
+
+    def _count(self, token: Token) -> None:
+        self._operators[-1] += 1
+        self._check(token, "operators long inside one pair of brackets", self._operators[-1], self._limits.operators)
+
+    def _check(self, token: Token, what: str, found: int, limit: int) -> None:
+        if found > limit:
+            detail = f"The query is more than {limit} {what}. Split it, or use VALUES or IN for long lists."
+            raise Problem("query-too-deep", 400, detail, members={"limit": limit, **self._position(token)})
+
+    def _position(self, token: Token) -> dict[str, object]:
+        before = self._text[: token.position]
+        return {"line": before.count("\n") + 1, "column": token.position - (before.rfind("\n") + 1) + 1}

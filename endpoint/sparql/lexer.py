@@ -1,0 +1,89 @@
+"""The tokens of a SPARQL text (SPARQL 1.1, section 19.8), so that no keyword hides in a comment, string or name.
+
+A text is only looked at here; what it means is for the engine. Where a text is broken, a token of kind ``OTHER``
+stands for the character nobody knows, and the engine will say what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+__all__ = ["Kind", "Token", "iter_tokens"]
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    IRI = auto()
+    STRING = auto()
+    NAME = auto()  # prefixed name, or the name of a blank node
+    VARIABLE = auto()
+    NUMBER = auto()
+    LANGUAGE = auto()
+    WORD = auto()  # keyword, function name, true, false, a
+    OPEN = auto()
+    CLOSE = auto()
+    OPERATOR = auto()
+    SEPARATOR = auto()
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token, its text as written, and where it starts."""
+
+    kind: Kind
+    text: str
+    position: int
+
+
+_ESCAPE = r"\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}"
+_BASE = (
+    r"A-Za-z\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02FF\u0370-\u037D\u037F-\u1FFF\u200C-\u200D\u2070-\u218F"
+    r"\u2C00-\u2FEF\u3001-\uD7FF\uF900-\uFDCF\uFDF0-\uFFFD\U00010000-\U000EFFFF"
+)
+_START = _BASE + r"_"
+_CHAR = _START + r"0-9\u00B7\u0300-\u036F\u203F-\u2040\-"
+# A local name: letters, digits, colons, %-escapes and backslash escapes; dots not at its end.
+_PLX = r"%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?#@%]"
+_LOCAL = rf"(?:[{_START}:0-9]|{_PLX})(?:(?:[{_CHAR}:]|{_PLX})|\.+(?=[{_CHAR}:%\\]))*"
+_PREFIX = rf"[{_BASE}](?:[{_CHAR}]|\.+(?=[{_CHAR}]))*"
+
+_TOKEN: Final = re.compile(
+    "|".join(
+        [
+            r"(?P<blank>[ \t\r\n]+|#[^\r\n]*)",
+            rf"(?P<IRI><(?:[^<>\"{{}}|^`\\\x00-\x20]|{_ESCAPE})*>)",
+            r"(?P<STRING>\"\"\"(?:\"{0,2}(?:[^\"\\]|\\.))*\"\"\"|'''(?:'{0,2}(?:[^'\\]|\\.))*'''"
+            r"|\"(?:[^\"\\\r\n]|\\.)*\"|'(?:[^'\\\r\n]|\\.)*')",
+            rf"(?P<NAME>(?:_|{_PREFIX})?:(?:{_LOCAL})?)",
+            rf"(?P<VARIABLE>[?$][{_START}0-9][{_START}0-9\u00B7\u0300-\u036F\u203F-\u2040]*)",
+            r"(?P<NUMBER>(?:\d+\.\d*|\.?\d+)(?:[eE][+-]?\d+)?)",
+            r"(?P<LANGUAGE>@[A-Za-z]+(?:-[A-Za-z0-9]+)*)",
+            rf"(?P<WORD>[{_BASE}][{_CHAR}]*)",
+            r"(?P<OPEN><<|[(\[{])",
+            r"(?P<CLOSE>>>|[)\]}])",
+            r"(?P<OPERATOR>&&|\|\||\^\^|!=|<=|>=|[=<>+\-*/|^!?])",
+            r"(?P<SEPARATOR>[.,;~])",
+            r"(?P<OTHER>.)",
+        ]
+    ),
+    re.DOTALL,
+)
+_KINDS: Final = {kind.name: kind for kind in Kind}
+
+
+def iter_tokens(text: str) -> Iterator[Token]:
+    """The tokens of a text in turn, white space and comments left out.
+
+    >>> [token.text for token in iter_tokens("ASK { ?s ex:SERVICE 'LOAD' } # SERVICE")]
+    ['ASK', '{', '?s', 'ex:SERVICE', "'LOAD'", '}']
+    """
+    for match in _TOKEN.finditer(text):
+        name = match.lastgroup
+        if name is not None and name != "blank":
+            yield Token(_KINDS[name], match.group(), match.start())

@@ -1,0 +1,268 @@
+"""The pool of query workers: who is asked, who waits, who is stopped.
+
+There is a lane of ``workers`` processes for any query. A query that takes longer than ``long_after_s`` leaves it for
+the long lane, at a lower priority, and a fresh process takes its place, so short queries always find one. When the
+long lane is full, the query is stopped: the client may come again. At ``timeout_s`` every query is stopped. A worker
+is stopped by killing it, since the engine cannot be asked to stop (ARCHITECTURE, "killable worker processes").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from logging import getLogger
+from typing import Final, Literal
+
+from endpoint.problems import Problem
+from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
+from endpoint.sparql.failures import busy_problem, crash_problem, failure_problem, timeout_problem
+from endpoint.sparql.frames import Failure, Frame, FrameKind, Job
+
+__all__ = ["Answer", "PoolLimits", "QueryPool"]
+
+_log = getLogger(__name__)
+_RESTART_PAUSE_S: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolLimits:
+    """How many workers, and how long things may take."""
+
+    workers: int
+    long_workers: int
+    long_after_s: float
+    timeout_s: float
+    queue: int
+    queue_wait_s: float
+
+
+class Answer:
+    """A result on its way: its chunks can be taken once, and each may wait for the worker."""
+
+    def __init__(self, worker: WorkerConnection, limits: PoolLimits) -> None:
+        self.worker = worker
+        self.is_complete = False
+        self.reason: Literal["timeout", "busy", None] = None
+        self.started = time.monotonic()
+        self._limits = limits
+
+    async def begin(self) -> None:
+        """Return once the result has begun.
+
+        Raises:
+            Problem: there will be none.
+        """
+        frame = await self._take()
+        assert frame.kind is FrameKind.HEAD, frame.kind
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The chunks of the result.
+
+        Raises:
+            Problem: the result stays incomplete.
+        """
+        while True:
+            frame = await self._take()
+            if frame.kind is FrameKind.END:
+                self.is_complete = True
+                return
+            yield frame.body
+
+    async def _take(self) -> Frame:
+        frame = await self.worker.next_frame()
+        if frame is None:
+            raise await self._account_for_death()
+        if frame.kind is FrameKind.FAILURE:
+            self.is_complete = True
+            raise failure_problem(Failure.decode(frame.body))
+        return frame
+
+    async def _account_for_death(self) -> Problem:
+        if self.reason == "timeout":
+            return timeout_problem(self._limits.timeout_s)
+        if self.reason == "busy":
+            return busy_problem("This query takes long, and the places for long queries are taken.")
+        status = await self.worker.wait_ended()
+        words = self.worker.last_words()
+        _log.warning("a query worker died with status %s: %s", status, words)
+        return crash_problem(status, words)
+
+
+class QueryPool:
+    """Workers for one server. ``start`` before use, ``close`` at the end."""
+
+    def __init__(self, limits: PoolLimits, options: WorkerOptions) -> None:
+        self.limits = limits
+        self._options = options
+        self._idle: list[WorkerConnection] = []
+        self._waiting: deque[asyncio.Future[WorkerConnection]] = deque()
+        self._quick: set[WorkerConnection] = set()
+        self._long: set[WorkerConnection] = set()
+        self._starting = 0
+        self._store: str | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker is alive to take a query."""
+        return bool(self._quick)
+
+    def counts(self) -> dict[str, int]:
+        """How many workers and queries are where, for the health route."""
+        quick = len(self._quick)
+        return {
+            "workers": quick + len(self._long),
+            "idle": len(self._idle),
+            "long": len(self._long),
+            "waiting": sum(not each.done() for each in self._waiting),
+            "without_network": sum(each.has_no_network for each in self._quick | self._long),
+        }
+
+    async def start(self) -> None:
+        """Start the workers.
+
+        Raises:
+            OSError: they cannot be started.
+        """
+        await asyncio.gather(*(self._add_worker() for _ in range(self.limits.workers)))
+
+    async def close(self) -> None:
+        """End all workers, busy ones too, and wait for it."""
+        self._is_closed = True
+        for waiter in self._waiting:
+            waiter.cancel()
+        workers = self._quick | self._long
+        for worker in workers:
+            worker.kill()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(worker.wait_ended() for worker in workers))
+        for worker in workers:
+            worker.close()
+
+    def prepare_store(self, path: str) -> None:
+        """Have the idle workers open a store that the next queries will ask; what runs goes on undisturbed."""
+        self._store = path
+        for worker in self._idle:
+            worker.open_store(path)
+
+    @asynccontextmanager
+    async def answer(self, job: Job) -> AsyncIterator[Answer]:
+        """The answer to a job, begun well; leaving the context before its end kills the worker.
+
+        Raises:
+            Problem: the job was not admitted, or its evaluation failed before the first byte.
+        """
+        worker = await self._acquire()
+        loop = asyncio.get_running_loop()
+        answer = Answer(worker, self.limits)
+        timers = [
+            loop.call_later(self.limits.timeout_s, self._stop, answer, "timeout"),
+            loop.call_later(self.limits.long_after_s, self._move_to_long_lane, answer),
+        ]
+        try:
+            worker.ask(job)
+            await answer.begin()
+            yield answer
+        finally:
+            for timer in timers:
+                timer.cancel()
+            self._release(worker, is_usable=answer.is_complete)
+
+    async def _acquire(self) -> WorkerConnection:
+        while self._idle:
+            # The one used last has its caches warm.
+            worker = self._idle.pop()
+            if not worker.is_lost:
+                return worker
+            self._release(worker, is_usable=False)
+        if sum(not each.done() for each in self._waiting) >= self.limits.queue:
+            raise busy_problem(f"{self.limits.queue} queries are waiting already.")
+        waiter: asyncio.Future[WorkerConnection] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            return await asyncio.wait_for(waiter, self.limits.queue_wait_s)
+        except TimeoutError as error:
+            raise busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s.") from error
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._offer(waiter.result())
+            raise
+
+    def _offer(self, worker: WorkerConnection) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(worker)
+                return
+        if self._store is not None:
+            worker.open_store(self._store)
+        self._idle.append(worker)
+
+    def _release(self, worker: WorkerConnection, *, is_usable: bool) -> None:
+        if self._is_closed:
+            return
+        if is_usable and not worker.is_lost and not worker.is_nice:
+            self._offer(worker)
+            return
+        worker.kill()
+        self._quick.discard(worker)
+        self._long.discard(worker)
+        self._run(_bury(worker))
+        self._fill()
+
+    def _fill(self) -> None:
+        """Start as many workers as the quick lane lacks."""
+        while len(self._quick) + self._starting < self.limits.workers and not self._is_closed:
+            self._starting += 1
+            self._run(self._replace_worker())
+
+    async def _replace_worker(self) -> None:
+        try:
+            await self._add_worker()
+        except OSError as error:
+            # A machine out of memory or processes: say so and go on trying, slowly.
+            _log.error("no new query worker: %s", error)
+            await asyncio.sleep(_RESTART_PAUSE_S)
+        finally:
+            self._starting -= 1
+        self._fill()
+
+    async def _add_worker(self) -> None:
+        worker = await start_worker(self._options)
+        if self._is_closed:
+            worker.kill()
+            await _bury(worker)
+            return
+        self._quick.add(worker)
+        self._offer(worker)
+
+    def _stop(self, answer: Answer, reason: Literal["timeout", "busy"]) -> None:
+        answer.reason = reason
+        answer.worker.kill()
+
+    def _move_to_long_lane(self, answer: Answer) -> None:
+        worker = answer.worker
+        if len(self._long) >= self.limits.long_workers:
+            self._stop(answer, "busy")
+            return
+        self._quick.discard(worker)
+        self._long.add(worker)
+        worker.make_nice()
+        self._fill()
+
+    def _run(self, coroutine: object) -> None:
+        task = asyncio.ensure_future(coroutine)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _bury(worker: WorkerConnection) -> None:
+    await worker.wait_ended()
+    worker.close()

@@ -1,0 +1,170 @@
+"""The request side of the SPARQL 1.1 Protocol (https://www.w3.org/TR/sparql11-protocol/, section 2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from endpoint.problems import Problem
+from kg.errors import QueryRefused
+
+__all__ = [
+    "FORM_TYPE",
+    "QUERY_TYPE",
+    "UPDATE_TYPE",
+    "QueryRequest",
+    "parse_content_type",
+    "parse_fields",
+    "read_request",
+]
+
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+QUERY_TYPE: Final = "application/sparql-query"
+UPDATE_TYPE: Final = "application/sparql-update"
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>\"{}|\\^`]*")
+
+Fields = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueryRequest:
+    """A request of the protocol. ``text`` is None when nothing is asked: the service is to describe itself."""
+
+    text: str | None
+    default_graphs: tuple[str, ...] = ()
+    named_graphs: tuple[str, ...] = ()
+    format: str | None = None
+    release: str | None = None
+    language: str | None = None
+
+
+def parse_fields(encoded: str) -> list[tuple[str, str]]:
+    """The fields of a query string or a form, decoded once.
+
+    Raises:
+        Problem: a percent escape is broken, or the bytes are no UTF-8.
+
+    >>> parse_fields("query=ASK%7B%7D&a=b+c")
+    [('query', 'ASK{}'), ('a', 'b c')]
+    """
+    if found := _BROKEN_ESCAPE.search(encoded):
+        wrong = encoded[found.start() : found.start() + 3]
+        raise Problem("bad-encoding", 400, f"{wrong!r} is no percent escape; a percent sign itself is written %25.")
+    fields = []
+    for part in encoded.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            fields.append((_decode(name), _decode(value)))
+    return fields
+
+
+def parse_content_type(header: str | None) -> str | None:
+    """The media type of a body, without its parameters; None when there is no header.
+
+    Raises:
+        Problem: the charset is not UTF-8.
+    """
+    if header is None or not header.strip():
+        return None
+    media_type, *parameters = (part.strip() for part in header.lower().split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in ("utf-8", "utf8", "us-ascii"):
+            raise Problem("unsupported-media-type", 415, f"The charset {value} is not read here; send UTF-8.")
+    return media_type
+
+
+def read_request(method: str, query_string: str, content_type: str | None, body: bytes) -> QueryRequest:
+    """The request that method, query string, content type and body make together.
+
+    Parameters that nobody knows are left alone.
+
+    Raises:
+        Problem: it breaks the protocol, or is an update.
+    """
+    fields = parse_fields(query_string)
+    if method == "POST":
+        fields += _body_fields(content_type, body)
+    values: dict[str, list[str]] = {}
+    for name, value in fields:
+        values.setdefault(name, []).append(value)
+    if "update" in values:
+        if "query" in values:
+            raise Problem("query-and-update", 400, "A request is a query or an update, not both.")
+        raise _updates_refused()
+    text = _single(values, "query")
+    if method == "POST" and text is None:
+        raise Problem(
+            "query-missing", 400, f"There is no query: send the field 'query', or a body of type {QUERY_TYPE}."
+        )
+    if text is not None and not text.strip():
+        raise Problem("query-missing", 400, "The query is empty.")
+    return QueryRequest(
+        text=text,
+        default_graphs=_iris(values, "default-graph-uri"),
+        named_graphs=_iris(values, "named-graph-uri"),
+        format=_single(values, "format") or _single(values, "output") or None,
+        release=_single(values, "release") or None,
+        language=_single(values, "lang") or None,
+    )
+
+
+def _body_fields(content_type: str | None, body: bytes) -> list[tuple[str, str]]:
+    match parse_content_type(content_type):
+        case None if not body:
+            return []
+        case media_type if media_type == FORM_TYPE:
+            try:
+                return parse_fields(body.decode("ascii"))
+            except UnicodeDecodeError as error:
+                raise Problem(
+                    "bad-encoding", 400, "A form holds only ASCII; encode the rest as UTF-8 and percent."
+                ) from error
+        case media_type if media_type == QUERY_TYPE:
+            return [("query", _decode_utf8(body))]
+        case media_type if media_type == UPDATE_TYPE:
+            raise _updates_refused()
+        case media_type:
+            offered = ", ".join([FORM_TYPE, QUERY_TYPE])
+            raise Problem(
+                "unsupported-media-type", 415, f"A body of type {media_type} is not read here; send {offered}."
+            )
+
+
+def _single(values: Mapping[str, Sequence[str]], name: str) -> str | None:
+    found = values.get(name, ())
+    if len(found) > 1:
+        code = f"{name}-repeated"
+        raise Problem(
+            code, 400, f"{name!r} is given {len(found)} times (in the URL and the body together); once is allowed."
+        )
+    return found[0] if found else None
+
+
+def _iris(values: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
+    found = tuple(values.get(name, ()))
+    for each in found:
+        if not _IRI.fullmatch(each):
+            raise Problem("invalid-iri", 400, f"{name}={each!r} is no absolute IRI.")
+    return found
+
+
+def _updates_refused() -> Problem:
+    return Problem(
+        QueryRefused.code, 403, "This endpoint takes no updates: its data is changed in its tables and released."
+    )
+
+
+def _decode(text: str) -> str:
+    return _decode_utf8(unquote_to_bytes(text.replace("+", " ")))
+
+
+def _decode_utf8(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Problem("bad-encoding", 400, f"The request is no UTF-8: {error.reason} at byte {error.start}.") from error

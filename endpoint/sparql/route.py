@@ -1,0 +1,194 @@
+"""``/sparql``: the endpoint itself, from the bytes of a request to the bytes of a result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from endpoint.negotiation import negotiate_media_type
+from endpoint.problems import Problem, as_problem, problem_response
+from endpoint.releases import ServedReleases
+from endpoint.sparql.ask import Asker, Term, iri
+from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
+from endpoint.sparql.frames import Job
+from endpoint.sparql.guard import Limits, inspect_query
+from endpoint.sparql.pool import QueryPool
+from endpoint.sparql.protocol import QueryRequest, read_request
+from endpoint.sparql.stream import stream_answer
+from kg.errors import KgError
+
+__all__ = ["EditorPage", "RouteOptions", "SparqlRoute"]
+
+EditorPage: TypeAlias = Callable[[Request, QueryRequest], Awaitable[Response]]
+
+_METHODS: Final = ("GET", "HEAD", "POST")
+_HTML: Final = "text/html"
+_VARY: Final = {"Vary": "Accept"}
+# A form that nobody knew may still be understood by the engine, which then says what is wrong with it.
+_UNKNOWN_FORM: Final = "select"
+_INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteOptions:
+    """What the route is told: limits, its public address, the build (for ETags), and the page for browsers."""
+
+    limits: Limits
+    max_body_bytes: int
+    base_url: str
+    build: str
+    editor: EditorPage
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request and the way back."""
+
+    scope: Scope
+    headers: Headers
+    receive: Receive
+    send: Send
+
+    async def reply(self, response: Response) -> None:
+        await response(self.scope, self.receive, self.send)
+
+
+class SparqlRoute:
+    """An ASGI application for the one path; it stands beside the framework's routes for speed."""
+
+    def __init__(self, pool: QueryPool, releases: ServedReleases, asker: Asker, options: RouteOptions) -> None:
+        self._pool = pool
+        self._releases = releases
+        self._asker = asker
+        self._options = options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        exchange = _Exchange(scope, Headers(scope=scope), receive, send)
+        try:
+            request = await self._read(exchange)
+            if request.text is None:
+                await self._introduce(exchange, request)
+            else:
+                await self._answer(exchange, request, request.text)
+        except Problem as problem:
+            await exchange.reply(problem_response(problem))
+        except KgError as error:
+            await exchange.reply(problem_response(as_problem(error)))
+
+    async def _read(self, exchange: _Exchange) -> QueryRequest:
+        method = exchange.scope["method"]
+        if method not in _METHODS:
+            allowed = ", ".join([*_METHODS, "OPTIONS"])
+            raise Problem("method-not-allowed", 405, f"{method} means nothing here.", headers={"Allow": allowed})
+        body = await _read_body(exchange, self._options.max_body_bytes) if method == "POST" else b""
+        query_string = exchange.scope["query_string"].decode("latin-1")
+        return read_request(method, query_string, exchange.headers.get("content-type"), body)
+
+    async def _introduce(self, exchange: _Exchange, request: QueryRequest) -> None:
+        """A page for people, a description of the service for programs (SPARQL 1.1 Service Description, section 2)."""
+        accept = exchange.headers.get("accept")
+        if request.format is None and _prefers_html(accept):
+            await exchange.reply(await self._options.editor(_make_request(exchange), request))
+            return
+        format_ = choose_format("construct", accept=accept, override=request.format)
+        release = self._releases.get(request.release)
+        headers = self._headers(request, format_, release.id, "description")
+        if _is_known(headers["ETag"], exchange.headers):
+            await exchange.reply(Response(status_code=304, headers=headers))
+            return
+        endpoint = f"{self._options.base_url}/sparql"
+        body = await self._asker.construct(
+            "service-description",
+            media_type=format_.written_as,
+            release=release.id,
+            endpoint=iri(endpoint),
+            dataset=iri(f"{endpoint}#dataset"),
+            default_graph=iri(f"{endpoint}#default-graph"),
+            triples=Term("literal", str(release.manifest.counts.triples), datatype=_INTEGER),
+        )
+        await exchange.reply(Response(body, headers={"Content-Type": format_.content_type, **headers}))
+
+    async def _answer(self, exchange: _Exchange, request: QueryRequest, text: str) -> None:
+        inspection = inspect_query(text, limits=self._options.limits)
+        accept = exchange.headers.get("accept")
+        if request.format == "html" or (request.format is None and _prefers_html(accept)):
+            await exchange.reply(await self._options.editor(_make_request(exchange), request))
+            return
+        format_ = choose_format(inspection.form or _UNKNOWN_FORM, accept=accept, override=request.format)
+        release = self._releases.get(request.release)
+        headers: Mapping[str, str]
+        if inspection.is_volatile:
+            headers = {"Cache-Control": "no-store", **_VARY}
+        else:
+            graphs = json.dumps([request.default_graphs, request.named_graphs])
+            headers = self._headers(request, format_, release.id, text, graphs)
+            if _is_known(headers["ETag"], exchange.headers):
+                await exchange.reply(Response(status_code=304, headers=headers))
+                return
+        job = Job(
+            store=str(release.store_path),
+            text=text,
+            media_type=format_.written_as,
+            default_graphs=request.default_graphs,
+            named_graphs=request.named_graphs,
+        )
+        await stream_answer(
+            self._pool,
+            job,
+            headers={"Content-Type": format_.content_type, "CHAP-Release": release.id, **headers},
+            is_head=exchange.scope["method"] == "HEAD",
+            receive=exchange.receive,
+            send=exchange.send,
+        )
+
+    def _headers(self, request: QueryRequest, format_: Format, release_id: str, *parts: str) -> dict[str, str]:
+        """ETag, caching and Vary of an answer that is a function of release and request."""
+        key = json.dumps([release_id, self._options.build, format_.media_type, *parts])
+        # A named release never changes; the current one may be another in a second, so caches ask again (cheap: 304).
+        caching = "public, max-age=86400" if request.release else "public, no-cache"
+        return {"ETag": f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"', "Cache-Control": caching, **_VARY}
+
+
+def _make_request(exchange: _Exchange) -> Request:
+    return Request(exchange.scope, exchange.receive)
+
+
+async def _read_body(exchange: _Exchange, limit: int) -> bytes:
+    headers = exchange.headers
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem("unsupported-media-type", 415, "Compressed bodies are not read here; send the query as it is.")
+    too_large = Problem("body-too-large", 413, f"The body is longer than {limit} bytes.", members={"limit": limit})
+    if (declared := headers.get("content-length", "0")).isdigit() and int(declared) > limit:
+        raise too_large
+    body = bytearray()
+    while True:
+        message = await exchange.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("body-incomplete", 400, "The connection ended before the body did.")
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise too_large
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _prefers_html(accept: str | None) -> bool:
+    """Whether a browser asks: HTML stands in its Accept header, and comes before what it knows only as anything."""
+    return accept is not None and _HTML in accept and negotiate_media_type(accept, [_HTML, *_OTHERS]) == _HTML
+
+
+_OTHERS: Final = (*(each.media_type for each in [*GRAPHS, *RESULTS]),)
+
+
+def _is_known(etag: str, headers: Headers) -> bool:
+    """Whether the client has this representation (RFC 9110, section 13.1.2; weak comparison)."""
+    return etag in [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]

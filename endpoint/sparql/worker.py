@@ -1,0 +1,259 @@
+"""A query worker: a process that opens the store of a release read-only and answers one query at a time.
+
+It is started by the pool with one end of a socket pair, and lives until the other end closes. Everything that a
+query can do to it (run for ever, eat memory, crash the engine) ends with this process and touches no other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import resource
+import select
+import socket
+import sys
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Final, cast
+
+import pyoxigraph as ox
+
+from endpoint.sparql.frames import FRAME_BYTES, Binding, Failure, Frame, FrameDecoder, FrameKind, Job, encode_frame
+from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError
+from kg.rdfio import load_prefixes
+from kg.store import QueryResult, open_read_only, write_result
+
+__all__ = ["main"]
+
+_STACK_BYTES: Final = 256 * 1024 * 1024
+_OPEN_STORES: Final = 2
+_SMALL: Final = 2_000
+_POSITION: Final = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
+_NEAR: Final = 24
+_CLONE_NEWUSER: Final = 0x10000000
+_CLONE_NEWNET: Final = 0x40000000
+
+
+class _FrameWriter:
+    """A file that a result is written to: full frames go out at once, the first with the head before it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._head = encode_frame(FrameKind.HEAD)
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        self._size += len(data)
+        if self._size >= FRAME_BYTES:
+            self._send(b"")
+        return len(data)
+
+    def flush(self) -> None:
+        """Frames go out when they are full; the engine's own flush at the end of a result adds nothing."""
+
+    def finish(self) -> None:
+        """Send what is left, and the end."""
+        self._send(encode_frame(FrameKind.END))
+
+    def _send(self, tail: bytes) -> None:
+        body = b"".join(self._parts)
+        frames = [encode_frame(FrameKind.DATA, body[at : at + FRAME_BYTES]) for at in range(0, len(body), FRAME_BYTES)]
+        self._connection.sendall(self._head + b"".join(frames) + tail)
+        self._head = b""
+        self._parts.clear()
+        self._size = 0
+
+
+class _Worker:
+    def __init__(self, connection: socket.socket, *, memory_bytes: int, prefixes_path: Path) -> None:
+        self._connection = connection
+        self._memory_bytes = memory_bytes
+        self._prefixes_path = prefixes_path
+        self._prefixes: dict[str, str] | None = None
+        self._stores: OrderedDict[str, ox.Store] = OrderedDict()
+        self._has_no_network = _leave_network()
+
+    def serve(self) -> None:
+        """Answer until the server closes the connection."""
+        self._connection.sendall(encode_frame(FrameKind.READY, bytes([self._has_no_network])))
+        decoder = FrameDecoder()
+        while data := self._connection.recv(FRAME_BYTES):
+            for frame in decoder.feed(data):
+                self._take(frame)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind is FrameKind.OPEN:
+            # Done ahead of need: if it cannot be done, the next query will say so to somebody.
+            with suppress(KgError):
+                self._open(frame.body.decode())
+            return
+        job = Job.decode(frame.body)
+        try:
+            self._answer(job)
+        except QuerySyntaxError as error:
+            self._fail(_locate(error, job.text))
+        except KgError as error:
+            self._fail(Failure(code=error.code, message=str(error)))
+
+    def _fail(self, failure: Failure) -> None:
+        self._connection.sendall(encode_frame(FrameKind.FAILURE, failure.encode()))
+
+    def _open(self, path: str) -> ox.Store:
+        store = self._stores.get(path)
+        if store is None:
+            store = self._stores[path] = open_read_only(Path(path))
+            while len(self._stores) > _OPEN_STORES:
+                self._stores.popitem(last=False)
+            _limit_memory(self._memory_bytes)
+        self._stores.move_to_end(path)
+        return store
+
+    def _answer(self, job: Job) -> None:
+        store = self._open(job.store)
+        result = _evaluate(store, job)
+        writer = _FrameWriter(self._connection)
+        # The writer is a file as far as the engine uses one.
+        output = cast("IO[bytes]", writer)
+        rdf_format = ox.RdfFormat.from_media_type(job.media_type)
+        if isinstance(result, ox.QueryTriples) and rdf_format is not None:
+            self._write_triples(result, output, rdf_format)
+        else:
+            write_result(result, output, media_type=job.media_type)
+        writer.finish()
+
+    def _write_triples(self, triples: ox.QueryTriples, output: IO[bytes], rdf_format: ox.RdfFormat) -> None:
+        """Write triples; few are sorted and get only the prefixes that they use, many go out as they come."""
+        if self._prefixes is None:
+            self._prefixes = load_prefixes(self._prefixes_path)
+        try:
+            first = list(islice(triples, _SMALL + 1))
+            if len(first) <= _SMALL:
+                first.sort(key=_triple_order)
+                ox.serialize(first, output, format=rdf_format, prefixes=_used_prefixes(first, self._prefixes))
+            else:
+                ox.serialize(chain(first, triples), output, format=rdf_format, prefixes=self._prefixes)
+        except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, (BrokenPipeError, ConnectionError)):
+                raise
+            raise RdfError(f"the result cannot be written: {error}") from error
+
+
+def _evaluate(store: ox.Store, job: Job) -> QueryResult:
+    has_dataset = bool(job.default_graphs or job.named_graphs)
+    try:
+        return store.query(
+            job.text,
+            default_graph=[ox.NamedNode(each) for each in job.default_graphs] if has_dataset else None,
+            named_graphs=[ox.NamedNode(each) for each in job.named_graphs] if has_dataset else None,
+            substitutions={ox.Variable(name): _make_term(term) for name, term in job.bindings.items()},
+        )
+    except SyntaxError as error:
+        raise QuerySyntaxError(error.msg or str(error)) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise QueryError(str(error)) from error
+
+
+def _locate(error: QuerySyntaxError, text: str) -> Failure:
+    """The failure of a syntax error, its position taken out of the engine's message ("error at 1:25: expected ...")."""
+    found = _POSITION.fullmatch(str(error))
+    if not found:
+        return Failure(code=error.code, message=str(error))
+    line, column, message = int(found[1]), int(found[2]), found[3]
+    lines = text.split("\n")
+    near = lines[line - 1][column - 1 :][:_NEAR].strip() if line <= len(lines) else ""
+    return Failure(code=error.code, message=message, line=line, column=column, near=near)
+
+
+def _make_term(term: Binding) -> ox.NamedNode | ox.Literal:
+    kind, value, extra = term
+    if kind == "iri":
+        return ox.NamedNode(value)
+    if kind == "typed":
+        return ox.Literal(value, datatype=ox.NamedNode(extra))
+    return ox.Literal(value, language=extra or None)
+
+
+_TYPE: Final = ox.NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
+
+
+def _triple_order(triple: ox.Triple) -> tuple[str, bool, str, str]:
+    return (str(triple.subject), triple.predicate != _TYPE, str(triple.predicate), str(triple.object))
+
+
+def _used_prefixes(triples: list[ox.Triple], prefixes: dict[str, str]) -> dict[str, str]:
+    """Those of the prefixes whose namespace some IRI of the triples begins with."""
+    iris = set()
+    for triple in triples:
+        for term in triple:
+            if isinstance(term, ox.NamedNode):
+                iris.add(term.value)
+            elif isinstance(term, ox.Literal):
+                iris.add(term.datatype.value)
+    # The namespace of an IRI ends at its last # or /; XSD and RDF types of plain literals are not written out.
+    namespaces = {iri[: max(iri.rfind("#"), iri.rfind("/")) + 1] for iri in iris}
+    return {prefix: namespace for prefix, namespace in prefixes.items() if namespace in namespaces}
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    """Let the process grow by so much beyond what it maps now; the engine aborts when it asks for more."""
+    mapped = _mapped_bytes()
+    if mapped is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, resource.RLIM_INFINITY))
+
+
+def _mapped_bytes() -> int | None:
+    statm = Path("/proc/self/statm")
+    if not statm.exists():  # not Linux: the time limit is the only one there
+        return None
+    return int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+
+
+def _leave_network() -> bool:
+    """Whether the process now has no network: where the kernel allows it, it goes into an empty namespace.
+
+    The tokens of every query are checked before; this is the second fence around SERVICE and LOAD.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
+
+
+def _end_with_server(connection: socket.socket) -> None:
+    """End the process when the server's end of the socket closes, even in the middle of a query."""
+    poller = select.poll()
+    poller.register(connection, 0)
+    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in poller.poll()):
+        pass
+    os._exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """Run a worker: ``DESCRIPTOR MEMORY_BYTES PREFIXES_PATH``."""
+    descriptor, memory_bytes, prefixes_path = arguments
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection = socket.socket(fileno=int(descriptor))
+    worker = _Worker(connection, memory_bytes=int(memory_bytes), prefixes_path=Path(prefixes_path))
+    threading.Thread(target=_end_with_server, args=(connection,), daemon=True).start()
+    # The engine recurses: a deep stack is only address space until it is used.
+    threading.stack_size(_STACK_BYTES)
+    serving = threading.Thread(target=_serve, args=(worker,))
+    serving.start()
+    serving.join()
+
+
+def _serve(worker: _Worker) -> None:
+    try:
+        worker.serve()
+    except (BrokenPipeError, ConnectionError):
+        os._exit(0)  # the server is gone, and nobody is left to tell
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,135 @@
+"""The files of one release, made from its sorted N-Quads: store, default graph, dumps, changes, manifest.
+
+Everything here is a function of the lines, the parent and the arguments; compressed files carry no time.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Final, cast
+
+import pyoxigraph as ox
+
+from kg.changes import iter_changes, iter_dump_lines, write_patch
+from kg.journal import sync_directory
+from kg.manifest import (
+    CHANGES_NAME,
+    MANIFEST_NAME,
+    NQUADS_DUMP_NAME,
+    REPORT_NAME,
+    STORE_NAME,
+    TURTLE_DUMP_NAME,
+    Counts,
+    Manifest,
+    write_manifest,
+)
+from kg.rdfio import write_turtle
+from kg.store import find_open_graphs, iter_merged_lines, load_store
+
+__all__ = ["ReleaseInputs", "assemble_release", "sync_tree"]
+
+_TYPE: Final = b"<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseInputs:
+    """What a release is made of, besides its quads."""
+
+    id: str
+    sequence: int
+    digest: str
+    parent: str | None
+    parent_dump_path: Path | None
+    open_licences: Collection[str]
+    prefixes: Mapping[str, str]
+    report_turtle: bytes
+    extra: Mapping[str, object]
+
+
+def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInputs) -> Manifest:
+    """The manifest, after making every file of a release in a directory that does not exist yet.
+
+    Args:
+        directory: where the files go; the caller renames it into place.
+        nquads_path: the quads of the named graphs as sorted canonical N-Quads; its directory takes scratch files.
+        inputs: the rest.
+
+    Raises:
+        LicenceUnknown: a graph has no licence.
+        ReleaseError: a file cannot be written.
+    """
+    open_graphs = find_open_graphs(nquads_path, open_licences=inputs.open_licences)
+    merged_path = nquads_path.with_name("default.nt")
+    (directory / "dumps").mkdir(parents=True)
+    counts = _write_merged(nquads_path, merged_path, open_graphs=open_graphs)
+    # The engine and zlib both release the interpreter's lock, so the dumps cost little while the store loads.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        loading = pool.submit(load_store, directory / STORE_NAME, nquads_path=nquads_path, merged_path=merged_path)
+        with nquads_path.open("rb") as lines, _open_gzip(directory / NQUADS_DUMP_NAME) as output:
+            shutil.copyfileobj(lines, output, 1 << 20)
+        with _open_gzip(directory / TURTLE_DUMP_NAME) as output:
+            triples = ox.parse(path=str(merged_path), format=ox.RdfFormat.N_TRIPLES)
+            write_turtle(triples, output, prefixes=inputs.prefixes)
+        with nquads_path.open("rb") as after, _open_gzip(directory / CHANGES_NAME) as output:
+            before = iter_dump_lines(inputs.parent_dump_path) if inputs.parent_dump_path else iter(())
+            write_patch(iter_changes(before, after), output, release=inputs.id, parent=inputs.parent)
+        loading.result()
+    (directory / REPORT_NAME).write_bytes(inputs.report_turtle)
+    manifest = Manifest(
+        id=inputs.id,
+        sequence=inputs.sequence,
+        parent=inputs.parent,
+        digest=inputs.digest,
+        counts=counts,
+        open_licences=tuple(sorted(inputs.open_licences)),
+        versions={"chap-kg": version("chap-kg"), "pyoxigraph": ox.__version__},
+        extra=inputs.extra,
+    )
+    write_manifest(manifest, directory / MANIFEST_NAME)
+    return manifest
+
+
+def sync_tree(directory: Path) -> None:
+    """Put every file and name below a directory on disk."""
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with (Path(parent) / name).open("rb") as file:
+                os.fsync(file.fileno())
+        sync_directory(Path(parent))
+
+
+def _write_merged(nquads_path: Path, merged_path: Path, *, open_graphs: Collection[str]) -> Counts:
+    quads = triples = 0
+    graphs: set[bytes] = set()
+    classes: Counter[str] = Counter()
+
+    def iter_counted(lines: IO[bytes]) -> Iterator[bytes]:
+        nonlocal quads
+        for line in lines:
+            quads += 1
+            graphs.add(line[line.rindex(b" <") :])
+            yield line
+
+    with nquads_path.open("rb") as lines, merged_path.open("wb") as output:
+        for triple in iter_merged_lines(iter_counted(lines), open_graphs=open_graphs):
+            triples += 1
+            _, predicate, rest = triple.split(b" ", 2)
+            if predicate == _TYPE:
+                classes[rest[1 : rest.index(b">")].decode()] += 1
+            output.write(triple)
+    return Counts(quads=quads, graphs=len(graphs), triples=triples, classes=dict(sorted(classes.items())))
+
+
+@contextmanager
+def _open_gzip(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as file:
+        yield cast(IO[bytes], file)

@@ -1,0 +1,238 @@
+"""One cell of a table: its type as CSVW says it, and its parsing into RDF terms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from pyoxigraph import Literal, NamedNode
+
+from kg.errors import InvalidIri, UnknownPrefix
+from kg.rdfio import load_graph, load_prefixes
+from kg.terms import SCHEME, expand_curie, mint_concept, mint_graph, mint_source
+
+__all__ = ["BadCell", "Column", "References", "parse_cell", "parse_column", "parse_partial_date"]
+
+Term = NamedNode | Literal
+
+_XSD: Final = "http://www.w3.org/2001/XMLSchema#"
+_NOTATION: Final = NamedNode("http://www.w3.org/2004/02/skos/core#notation")
+_PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
+_URL: Final = re.compile(r"https?://[^\s<>\"{}|\\^`]+")
+
+
+class BadCell(Exception):
+    """A cell that cannot be used; says what is wrong and what would cure it."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cure = cure
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column holds; the default is one plain text."""
+
+    name: str
+    datatype: str = "string"
+    required: bool = False
+    separator: str | None = None
+    lang: str | None = None
+    refers: str | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What the cells of a table may refer to."""
+
+    entities: Mapping[str, str]
+    kinds: Mapping[str, str]
+    sources: frozenset[str]
+    concepts: Mapping[str, frozenset[str]]
+    prefixes: Mapping[str, str]
+
+    @classmethod
+    def load(
+        cls, ontology_dir: Path, *, identities: Iterable[Mapping[str, str]], sources: Iterable[Mapping[str, str]]
+    ) -> References:
+        """From the raw rows of ``iris.csv`` and ``sources.csv`` and from the schemes of the ontology."""
+        identities = list(identities)
+        concepts: dict[str, set[str]] = {}
+        for path in sorted((ontology_dir / "schemes").glob("*.ttl")):
+            for quad in load_graph(path, graph_iri=mint_graph(f"scheme-{path.stem}")):
+                if quad.predicate == _NOTATION and isinstance(quad.subject, NamedNode):
+                    scheme, _, notation = quad.subject.value.removeprefix(SCHEME).partition("/")
+                    concepts.setdefault(scheme, set()).add(notation)
+        return cls(
+            entities={row["id"]: row["iri"] for row in identities},
+            kinds={row["id"]: row["kind"] for row in identities},
+            sources=frozenset(row["id"] for row in sources),
+            concepts={scheme: frozenset(notations) for scheme, notations in concepts.items()},
+            prefixes=load_prefixes(ontology_dir / "prefixes.ttl"),
+        )
+
+
+def parse_column(description: Mapping[str, Any]) -> Column:
+    """A column from its CSVW description (Metadata Vocabulary for Tabular Data, sections 5.6 and 5.11)."""
+    datatype, pattern = description.get("datatype", "string"), None
+    if isinstance(datatype, dict):
+        datatype, pattern = datatype.get("base", "string"), datatype.get("format")
+    return Column(
+        name=description["name"],
+        datatype=description.get("chap:type", datatype),
+        required=bool(description.get("required", False)),
+        separator=description.get("separator"),
+        lang=description.get("lang"),
+        refers=description.get("chap:refers"),
+        pattern=pattern,
+    )
+
+
+def parse_cell(text: str, column: Column, references: References) -> tuple[Term, ...]:
+    """The RDF terms of a cell; none for an empty one.
+
+    Raises:
+        BadCell: the cell is not of the column's type, refers to nothing, or is missing.
+    """
+    if text != text.strip():
+        raise BadCell(f"{text!r} has blanks around it", "remove them")
+    if not text:
+        if column.required:
+            raise BadCell("the cell is empty", "every row needs a value here" + _hint_for(column))
+        return ()
+    parts = text.split(column.separator) if column.separator else [text]
+    if not all(parts):
+        raise BadCell(f"{text!r} has an empty part", f"remove the surplus {column.separator!r}")
+    if len(set(parts)) != len(parts):
+        raise BadCell(f"{text!r} names one thing twice", "name it once")
+    return tuple(_parse_value(part, column, references) for part in parts)
+
+
+def parse_partial_date(text: str) -> Literal:
+    """A year, a month or a day as typed literal.
+
+    Raises:
+        BadCell: the text is no such date.
+
+    >>> parse_partial_date("2023-02").datatype.value
+    'http://www.w3.org/2001/XMLSchema#gYearMonth'
+    """
+    match = _PARTIAL_DATE.fullmatch(text)
+    cure = "write a year, a month or a day: 2023, 2023-06 or 2023-06-30"
+    if not match:
+        raise BadCell(f"{text!r} is no date", cure)
+    year, month, day = match.groups()
+    try:
+        date(int(year), int(month or 1), int(day or 1))
+    except ValueError as error:
+        raise BadCell(f"{text!r} is no date of the calendar ({error})", cure) from error
+    kind = "date" if day else "gYearMonth" if month else "gYear"
+    return Literal(text, datatype=NamedNode(_XSD + kind))
+
+
+def _parse_value(text: str, column: Column, references: References) -> Term:
+    if column.refers:
+        return NamedNode(_resolve(text, column.refers, references))
+    if parser := _PARSERS.get(column.datatype):
+        return parser(text)
+    if column.pattern and not re.fullmatch(column.pattern, text):
+        raise BadCell(f"{text!r} has the wrong form", f"write it as {column.pattern}")
+    return Literal(text, language=column.lang) if column.lang else Literal(text)
+
+
+def _resolve(text: str, refers: str, references: References) -> str:
+    """The IRI that a reference stands for; ``refers`` lists alternatives, tried in turn, joined by blanks."""
+    failures = []
+    for target in refers.split():
+        try:
+            return _resolve_one(text, target, references)
+        except BadCell as bad:
+            failures.append(bad)
+    raise failures[0]
+
+
+def _resolve_one(text: str, target: str, references: References) -> str:
+    what, _, which = target.partition(":")
+    match what:
+        case "entity":
+            if text not in references.entities:
+                raise _unknown(text, references.entities, "an id of data/iris.csv")
+            if which and references.kinds[text] != which:
+                raise BadCell(f"{text!r} is of the kind {references.kinds[text]}", f"name a {which} here")
+            return references.entities[text]
+        case "source":
+            if text not in references.sources:
+                raise _unknown(text, references.sources, "an id of data/sources.csv")
+            return mint_source(text)
+        case "scheme":
+            if text not in references.concepts.get(which, ()):
+                raise _unknown(text, references.concepts.get(which, ()), f"a notation of the scheme {which}")
+            return mint_concept(which, text)
+        case "concept":
+            return _resolve_concept(text, references)
+        case "term":
+            try:
+                return expand_curie(text, references.prefixes)
+            except (UnknownPrefix, InvalidIri) as error:
+                raise BadCell(str(error), "use a prefix of ontology/prefixes.ttl") from error
+        case _:
+            raise BadCell(f"the column refers to {target!r}, which is nothing known", "mend data/csv-metadata.json")
+
+
+def _resolve_concept(text: str, references: References) -> str:
+    """The IRI of a concept written ``scheme/notation``, or as the id of a field or topic (``topic-ai``)."""
+    scheme, slash, notation = text.partition("/")
+    if not slash:
+        scheme, _, notation = text.partition("-")
+    if notation not in references.concepts.get(scheme, ()):
+        known = [f"{name}/{each}" for name, notations in references.concepts.items() for each in notations]
+        raise _unknown(text, known, "a concept, written scheme/notation")
+    return mint_concept(scheme, notation)
+
+
+def _unknown(text: str, known: Iterable[str], where: str) -> BadCell:
+    near = get_close_matches(text, list(known), n=3)
+    hint = f"; near: {', '.join(near)}" if near else ""
+    return BadCell(f"{text!r} is unknown", f"use {where}, or add it there first{hint}")
+
+
+def _hint_for(column: Column) -> str:
+    return (
+        " (an id of data/sources.csv; a statement without a source is not published)"
+        if column.refers == "source"
+        else ""
+    )
+
+
+def _parse_number(text: str, datatype: str, pattern: str) -> Literal:
+    if not re.fullmatch(pattern, text):
+        raise BadCell(f"{text!r} is no {datatype}", "write digits only, with a point before decimals: 1250000 or 12.5")
+    return Literal(text, datatype=NamedNode(_XSD + datatype))
+
+
+def _parse_boolean(text: str) -> Literal:
+    if text not in ("true", "false"):
+        raise BadCell(f"{text!r} is neither true nor false", "write true or false")
+    return Literal(text, datatype=NamedNode(_XSD + "boolean"))
+
+
+def _parse_url(text: str) -> NamedNode:
+    if not _URL.fullmatch(text):
+        raise BadCell(f"{text!r} is no web address", "write it whole, with http:// or https://, without blanks")
+    return NamedNode(text)
+
+
+_PARSERS: Final[Mapping[str, Callable[[str], Term]]] = {
+    "partialDate": parse_partial_date,
+    "integer": lambda text: _parse_number(text, "integer", r"-?\d+"),
+    "decimal": lambda text: _parse_number(text, "decimal", r"-?\d+(\.\d+)?"),
+    "boolean": _parse_boolean,
+    "anyURI": _parse_url,
+}

@@ -1,0 +1,158 @@
+"""``kg build``, ``kg validate`` and ``kg query``: make the graph, check it, ask it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kg.cli.options import Commands, add_command, add_releases, make_settings
+from kg.errors import QueryError
+from kg.release import Releases
+
+if TYPE_CHECKING:
+    from kg.report import Severity
+    from kg.settings import KgSettings
+    from kg.validate import Report
+
+__all__ = ["add_commands"]
+
+_TABLE_TYPES: Final = {
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+    "json": "application/sparql-results+json",
+    "xml": "application/sparql-results+xml",
+    "turtle": "text/turtle",
+}
+_TRIPLE_TYPES: Final = _TABLE_TYPES | {"json": "application/ld+json", "xml": "application/rdf+xml"}
+_GATE_NOT_MET: Final = 1
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare the three commands."""
+    build = add_command(
+        commands,
+        "build",
+        _build,
+        summary="make a release of the tables, ontology and shapes; none on a violation or without a change",
+        example="kg build --data data --releases releases",
+    )
+    build.add_argument("--data", type=Path, metavar="DIR", help="the curated tables (default: those of CHAP)")
+    add_releases(build)
+
+    validate = add_command(
+        commands,
+        "validate",
+        _validate,
+        summary="check RDF files, or what a build would publish, against the shapes",
+        example="kg validate ontology/examples/Cluster-valid.ttl --fail-on warning",
+    )
+    validate.add_argument("files", nargs="*", type=Path, metavar="FILE", help="RDF files, checked together")
+    validate.add_argument("--data", type=Path, metavar="DIR", help="the curated tables, when no FILE is given")
+    validate.add_argument("--format", choices=("text", "json", "turtle", "html"), default="text")
+    validate.add_argument("--fail-on", choices=("violation", "warning"), default="violation")
+
+    query = add_command(
+        commands,
+        "query",
+        _query,
+        summary="ask a release with SPARQL",
+        example="kg query -f ontology/questions/cq-007-edith.rq --format csv",
+    )
+    query.add_argument("text", nargs="?", metavar="TEXT", help="the query; '-' reads it from standard input")
+    query.add_argument("-f", "--file", type=Path, metavar="FILE.rq", help="a file with the query")
+    query.add_argument("--release", default="current", metavar="ID", help="which release to ask (default: current)")
+    query.add_argument("--format", choices=("table", *_TABLE_TYPES), default="table")
+    add_releases(query)
+
+
+def _build(options: argparse.Namespace) -> int:
+    from kg.build import build  # noqa: PLC0415 - the stages load slowly, and other commands do without them
+
+    result = build(make_settings(options))
+    if warnings := len(result.report.warnings):
+        print(f"{warnings} warnings; 'kg validate' lists them with their records", file=sys.stderr)
+    print(result.release.id)
+    if not result.is_new:
+        print("nothing changed: this release is current already", file=sys.stderr)
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    settings = make_settings(options)
+    if options.files:
+        report = _validate_files(options.files, settings)
+    else:
+        from kg.build import check  # noqa: PLC0415 - as above
+
+        report = check(settings)
+    least: Severity = "Warning" if options.fail_on == "warning" else "Violation"
+    writers: dict[str, Callable[[], str]] = {
+        "text": lambda: report.to_text(least=least if report.violations else None),
+        "json": report.to_json,
+        "turtle": lambda: report.to_turtle().decode(),
+        "html": report.to_html,
+    }
+    sys.stdout.write(writers[options.format]())
+    failed = report.violations or (options.fail_on == "warning" and report.warnings)
+    return _GATE_NOT_MET if failed else 0
+
+
+def _validate_files(files: list[Path], settings: KgSettings) -> Report:
+    from pyoxigraph import Store  # noqa: PLC0415 - as above
+
+    from kg.rdfio import load_graph  # noqa: PLC0415
+    from kg.terms import mint_graph  # noqa: PLC0415
+    from kg.validate import validate  # noqa: PLC0415
+
+    store = Store()
+    for number, path in enumerate(files, start=1):
+        store.extend(load_graph(path, graph_iri=mint_graph(f"file-{number}")))
+    return validate(store, shapes_dir=settings.shapes_dir, ontology_dir=settings.ontology_dir, trace=None)
+
+
+def _query(options: argparse.Namespace) -> int:
+    from pyoxigraph import QueryTriples  # noqa: PLC0415 - as above
+
+    from kg.cli.table import write_table  # noqa: PLC0415
+    from kg.rdfio import load_prefixes, write_turtle  # noqa: PLC0415
+    from kg.store import evaluate_query, open_read_only, write_result  # noqa: PLC0415
+
+    settings = make_settings(options)
+    text = _read_query(options.text, options.file)
+    release = Releases(settings.releases_dir).get(options.release)
+    result = evaluate_query(open_read_only(release.store_path), text)
+    output = sys.stdout.buffer
+    prefixes = load_prefixes(settings.ontology_dir / "prefixes.ttl")
+    if isinstance(result, QueryTriples):
+        if options.format in ("table", "turtle"):
+            write_turtle(result, output, prefixes=prefixes)
+        else:
+            write_result(result, output, media_type=_TRIPLE_TYPES[options.format])
+    elif options.format == "table":
+        write_table(result, sys.stdout, prefixes=prefixes)
+    else:
+        write_result(result, output, media_type=_TABLE_TYPES[options.format])
+    return 0
+
+
+def _read_query(text: str | None, path: Path | None) -> str:
+    if (text is None) == (path is None):
+        raise _UsageError("give the query either as TEXT or with -f FILE")
+    if text == "-":
+        return sys.stdin.read()
+    if path is None:
+        return text or ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _UsageError(f"{path}: {error}") from error
+
+
+class _UsageError(QueryError):
+    """There is no query to ask."""
+
+    code = "usage"
+    exit_code = 2

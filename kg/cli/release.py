@@ -1,0 +1,192 @@
+"""``kg release``: list, show, diff, use, keep and prune releases."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from kg.changes import Change, iter_changes, iter_dump_lines, summarise_changes, write_patch
+from kg.cli.options import Commands, add_command, add_releases, make_settings
+from kg.release import Release, Releases
+from kg.retention import keep_release, load_kept, prune_releases
+
+if TYPE_CHECKING:
+    from kg.journal import JournalEntry
+
+__all__ = ["add_commands"]
+
+_SIGNS: Final = {"A": "+", "D": "-"}
+_LINES_SHOWN: Final = 100
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare the command and those below it."""
+    parser = commands.add_parser(
+        "release",
+        help="list, compare, publish and remove releases",
+        description="List, compare, publish and remove releases.",
+        epilog="example: kg release list",
+    )
+    below = parser.add_subparsers(metavar="COMMAND", required=True)
+    reference = "an id, its beginning, a number, or 'current'"
+
+    listing = add_command(below, "list", _list, summary="all releases, oldest first", example="kg release list")
+    listing.add_argument("--format", choices=("text", "json"), default="text")
+
+    show = add_command(below, "show", _show, summary="what a release holds", example="kg release show current")
+    show.add_argument("release", metavar="ID", help=reference)
+    show.add_argument("--format", choices=("text", "json"), default="text")
+
+    diff = add_command(
+        below, "diff", _diff, summary="what leads from one release to another", example="kg release diff 1 current"
+    )
+    diff.add_argument("before", metavar="A", help=reference)
+    diff.add_argument("after", metavar="B", help=reference)
+    diff.add_argument(
+        "--format", choices=("text", "json", "patch"), default="text", help="json: counts; patch: every quad, RDF Patch"
+    )
+    diff.add_argument("--lines", type=_parse_count, default=_LINES_SHOWN, metavar="N", help="quads in text; 0: all")
+
+    use = add_command(
+        below, "use", _use, summary="publish a release again, such as an older one", example="kg release use 3"
+    )
+    use.add_argument("release", metavar="ID", help=reference)
+
+    keep = add_command(below, "keep", _keep, summary="spare a release from pruning", example="kg release keep current")
+    keep.add_argument("release", metavar="ID", help=reference)
+    keep.add_argument("--undo", action="store_true", help="no longer spare it")
+
+    prune = add_command(
+        below,
+        "prune",
+        _prune,
+        summary="remove old releases; never the current or a kept one",
+        example="kg release prune --keep 5",
+    )
+    prune.add_argument("--keep", type=_parse_count, required=True, metavar="N", help="how many of the newest stay")
+    for each in (listing, show, diff, use, keep, prune):
+        add_releases(each)
+
+
+def _list(options: argparse.Namespace) -> int:
+    releases = _releases(options)
+    current, kept = releases.current(), load_kept(releases.root)
+    records = [_record(each, releases, current=current, kept=kept) for each in releases.list()]
+    if options.format == "json":
+        _print_json(records)
+        return 0
+    if not records:
+        print(f"no release in {releases.root} yet: run 'kg build' first")
+    for record in records:
+        marks = " ".join(mark for mark in ("current", "kept") if record[mark])
+        print(f"{record['id']}  {record['published']}  {record['quads']:>11,} quads  {marks}".rstrip())
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    releases = _releases(options)
+    release = releases.get(options.release)
+    manifest = release.manifest
+    journal = [each for each in releases.journal() if each.release == release.id]
+    if options.format == "json":
+        _print_json(asdict(manifest) | {"journal": [asdict(each) for each in journal], "path": str(release.path)})
+        return 0
+    counts = manifest.counts
+    print(f"release   {release.id}")
+    print(f"digest    {release.digest}")
+    print(f"parent    {release.parent or '-'}")
+    print(f"path      {release.path}")
+    print(f"made by   {', '.join(f'{name} {number}' for name, number in sorted(manifest.versions.items()))}")
+    print(
+        f"holds     {counts.quads:,} quads in {counts.graphs:,} graphs; {counts.triples:,} triples in the default graph"
+    )
+    for entry in journal:
+        print(f"journal   {entry.instant}  {entry.action}")
+    for name, value in sorted(manifest.extra.items()):
+        print(f"{name:<9} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)}")
+    for name, number in sorted(counts.classes.items(), key=lambda each: (-each[1], each[0])):
+        print(f"{number:>9,} {name}")
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    releases = _releases(options)
+    before, after = releases.get(options.before), releases.get(options.after)
+    if options.format == "patch":
+        write_patch(_iter_changes(before, after), sys.stdout.buffer, release=after.id, parent=before.id)
+        return 0
+    graphs = summarise_changes(_iter_changes(before, after))
+    added, removed = sum(each.added for each in graphs), sum(each.removed for each in graphs)
+    if options.format == "json":
+        record = {"from": before.id, "to": after.id, "added": added, "removed": removed}
+        _print_json(record | {"graphs": [asdict(each) for each in graphs]})
+        return 0
+    print(f"{before.id} -> {after.id}: {added:,} quads added, {removed:,} removed")
+    for graph in graphs:
+        print(f"  {graph.graph}: +{graph.added:,} -{graph.removed:,}")
+    shown = options.lines or added + removed
+    for change in islice(_iter_changes(before, after), shown):
+        print(_SIGNS[change.mark], change.line.decode().rstrip("\n"))
+    if (rest := added + removed - shown) > 0:
+        print(f"... and {rest:,} more; --lines 0 shows all, --format patch gives them to programs")
+    return 0
+
+
+def _use(options: argparse.Namespace) -> int:
+    release = _releases(options).use(options.release)
+    print(f"{release.id} is current")
+    return 0
+
+
+def _keep(options: argparse.Namespace) -> int:
+    release = keep_release(_releases(options).root, options.release, kept=not options.undo)
+    print(f"{release.id} {'may be pruned again' if options.undo else 'is kept'}")
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    removed = prune_releases(_releases(options).root, keep=options.keep)
+    for release in removed:
+        print(f"removed {release.id}")
+    if not removed:
+        print("nothing to remove")
+    return 0
+
+
+def _record(
+    release: Release, releases: Releases, *, current: Release | None, kept: frozenset[str]
+) -> dict[str, str | int | bool | None]:
+    published: list[JournalEntry] = [each for each in releases.journal() if each.release == release.id]
+    return {
+        "id": release.id,
+        "parent": release.parent,
+        "published": published[-1].instant,
+        "quads": release.manifest.counts.quads,
+        "triples": release.manifest.counts.triples,
+        "current": release == current,
+        "kept": release.id in kept,
+    }
+
+
+def _releases(options: argparse.Namespace) -> Releases:
+    return Releases(make_settings(options).releases_dir)
+
+
+def _iter_changes(before: Release, after: Release) -> Iterator[Change]:
+    return iter_changes(iter_dump_lines(before.nquads_dump_path), iter_dump_lines(after.nquads_dump_path))
+
+
+def _print_json(record: object) -> None:
+    print(json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def _parse_count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("use a number that is not negative")
+    return number

@@ -1,0 +1,184 @@
+"""The errors of CHAP.
+
+    KgError
+    |- SourceError            TableError, LicenceUnknown
+    |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
+    |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
+    |- ReleaseError           ReleaseNotFound, ReleaseDamaged, ReleasePinned
+    |- ResourceNotFound, NotAcceptable
+    |- SettingsError
+    '- PublishRefused         a gate was not met
+
+Every class has a stable ``code`` in kebab case, used by the CLI and in problem documents (RFC 9457), and an
+``exit_code`` for the command line: 1 gate not met, 2 usage, 3 source, network or store.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "InvalidIri",
+    "KgError",
+    "LicenceUnknown",
+    "NotAcceptable",
+    "PublishRefused",
+    "QueryError",
+    "QueryRefused",
+    "QuerySyntaxError",
+    "QueryTimeout",
+    "QueryTooLarge",
+    "RdfError",
+    "RdfSyntaxError",
+    "ReleaseDamaged",
+    "ReleaseError",
+    "ReleaseNotFound",
+    "ReleasePinned",
+    "ResourceNotFound",
+    "SettingsError",
+    "SourceError",
+    "TableError",
+    "UnknownPrefix",
+    "UnknownQuery",
+]
+
+
+class KgError(Exception):
+    """Root of all errors that CHAP raises on purpose; the message says what to do."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 3
+
+
+class SourceError(KgError):
+    """Input data cannot be used as it is."""
+
+    code = "source"
+
+
+class TableError(SourceError):
+    """Cells of the curated tables are broken; the message lists table, row, column and cure of each."""
+
+    code = "table"
+    exit_code = 1
+
+
+class LicenceUnknown(SourceError):
+    """A graph has no licence statement, so it cannot be sorted into the open or the restricted part."""
+
+    code = "licence-unknown"
+
+
+class RdfError(KgError):
+    """RDF could not be read or written."""
+
+    code = "rdf"
+
+
+class RdfSyntaxError(RdfError):
+    """A file is not valid in its RDF syntax."""
+
+    code = "rdf-syntax"
+
+
+class UnknownPrefix(RdfError):
+    """A CURIE uses a prefix that ontology/prefixes.ttl does not declare."""
+
+    code = "unknown-prefix"
+
+
+class InvalidIri(RdfError):
+    """A string is no absolute IRI (RFC 3987)."""
+
+    code = "invalid-iri"
+
+
+class QueryError(KgError):
+    """A query cannot be answered."""
+
+    code = "query"
+
+
+class QuerySyntaxError(QueryError):
+    """The text is not SPARQL 1.1; the message holds the position."""
+
+    code = "query-syntax"
+    exit_code = 2
+
+
+class QueryRefused(QueryError):
+    """The query asks for something this server does not do (update, SERVICE, LOAD, excessive depth)."""
+
+    code = "query-refused"
+    exit_code = 2
+
+
+class QueryTimeout(QueryError):
+    """The query was stopped at its time limit."""
+
+    code = "query-timeout"
+
+
+class QueryTooLarge(QueryError):
+    """The query, its working memory or its result is beyond a limit."""
+
+    code = "query-too-large"
+
+
+class UnknownQuery(QueryError):
+    """No stored query has this id."""
+
+    code = "unknown-query"
+    exit_code = 2
+
+
+class ReleaseError(KgError):
+    """A release cannot be used."""
+
+    code = "release"
+
+
+class ReleaseNotFound(ReleaseError):
+    """No release has this id, or none was built yet."""
+
+    code = "release-not-found"
+    exit_code = 2
+
+
+class ReleaseDamaged(ReleaseError):
+    """The files of a release do not match its manifest."""
+
+    code = "release-damaged"
+
+
+class ReleasePinned(ReleaseError):
+    """The release is current or kept and may not be removed."""
+
+    code = "release-pinned"
+    exit_code = 2
+
+
+class ResourceNotFound(KgError):
+    """Nothing is known under this IRI."""
+
+    code = "resource-not-found"
+
+
+class NotAcceptable(KgError):
+    """None of the offered media types fits the Accept header."""
+
+    code = "not-acceptable"
+
+
+class SettingsError(KgError):
+    """A setting has an unknown name, a wrong type or contradicts another."""
+
+    code = "settings"
+    exit_code = 2
+
+
+class PublishRefused(KgError):
+    """A gate was not met, so nothing was published; the message holds the report."""
+
+    code = "publish-refused"
+    exit_code = 1

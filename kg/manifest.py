@@ -1,0 +1,103 @@
+"""The directory of a release: the names of its files, and its manifest.
+
+The manifest says what the release is, where it came from, how large it is and what made it. No time is in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from kg.errors import ReleaseDamaged, ReleaseError
+
+__all__ = [
+    "CHANGES_NAME",
+    "MANIFEST_NAME",
+    "NQUADS_DUMP_NAME",
+    "REPORT_NAME",
+    "STORE_NAME",
+    "TURTLE_DUMP_NAME",
+    "Counts",
+    "Manifest",
+    "load_manifest",
+    "write_manifest",
+]
+
+STORE_NAME: Final = "store"
+REPORT_NAME: Final = "report.ttl"
+CHANGES_NAME: Final = "changes.rdfp.gz"
+MANIFEST_NAME: Final = "manifest.json"
+NQUADS_DUMP_NAME: Final = "dumps/chap.nq.gz"
+TURTLE_DUMP_NAME: Final = "dumps/chap.ttl.gz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """The size of a release: quads and graphs are those of named graphs, triples and classes of the default graph."""
+
+    quads: int
+    graphs: int
+    triples: int
+    classes: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What manifest.json holds.
+
+    ``open_licences`` are those whose graphs make up the default graph; ``extra`` is what the build adds, such as the
+    summary of the shape report.
+    """
+
+    id: str
+    sequence: int
+    parent: str | None
+    digest: str
+    counts: Counts
+    open_licences: tuple[str, ...]
+    versions: Mapping[str, str]
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write a manifest as JSON with sorted keys, the extra entries beside the fixed ones.
+
+    Raises:
+        ReleaseError: an extra entry has the name of a fixed one.
+    """
+    record = asdict(manifest)
+    extra = record.pop("extra")
+    if clash := sorted(record.keys() & extra.keys()):
+        raise ReleaseError(f"these manifest entries are made by the release itself: {', '.join(clash)}")
+    path.write_text(json.dumps(record | extra, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_manifest(path: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        ReleaseDamaged: there is none, or an entry is missing or of the wrong type.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        counts = record.pop("counts")
+        return Manifest(
+            id=str(record.pop("id")),
+            sequence=int(record.pop("sequence")),
+            parent=None if (parent := record.pop("parent")) is None else str(parent),
+            digest=str(record.pop("digest")),
+            counts=Counts(
+                quads=int(counts["quads"]),
+                graphs=int(counts["graphs"]),
+                triples=int(counts["triples"]),
+                classes={str(name): int(number) for name, number in counts["classes"].items()},
+            ),
+            open_licences=tuple(str(each) for each in record.pop("open_licences")),
+            versions={str(name): str(version) for name, version in record.pop("versions").items()},
+            extra=record,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReleaseDamaged(f"{path}: no usable manifest: {error!r}") from error

@@ -1,0 +1,148 @@
+"""The IRIs of CHAP: namespaces, and the only place where an IRI is made (ONTOLOGY.md, STYLE 7)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+from kg.errors import InvalidIri, UnknownPrefix
+
+__all__ = [
+    "BASE",
+    "CHAP",
+    "GRAPH",
+    "PROVENANCE_GRAPH",
+    "SCHEME",
+    "SHAPES",
+    "THING",
+    "THING_KINDS",
+    "expand_curie",
+    "mint_concept",
+    "mint_graph",
+    "mint_node",
+    "mint_source",
+    "mint_thing",
+    "parse_slug",
+]
+
+BASE: Final = "https://w3id.org/chap/"
+CHAP: Final = BASE + "def#"
+SHAPES: Final = BASE + "shapes#"
+THING: Final = BASE + "id/"
+SCHEME: Final = BASE + "scheme/"
+GRAPH: Final = BASE + "graph/"
+PROVENANCE_GRAPH: Final = GRAPH + "provenance"
+
+THING_KINDS: Final = frozenset(
+    [
+        "organisation",
+        "programme",
+        "project",
+        "forum",
+        "place",
+        "site",
+        "involvement",
+        "funding",
+        "figure",
+        "service",
+        "engagement",
+        "objective",
+        "source",
+    ]
+)
+_SLUG = re.compile(r"[a-z0-9]+(?:-{1,2}[a-z0-9]+)*")
+_TRANSLITERATION: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "ł": "l", "đ": "d"})
+
+
+def expand_curie(curie: str, prefixes: Mapping[str, str]) -> str:
+    """The IRI that a compact IRI stands for.
+
+    Raises:
+        UnknownPrefix: the prefix is not in the map, or there is none.
+
+    >>> expand_curie("org:memberOf", {"org": "http://www.w3.org/ns/org#"})
+    'http://www.w3.org/ns/org#memberOf'
+    """
+    prefix, colon, name = curie.partition(":")
+    if not colon or prefix not in prefixes:
+        raise UnknownPrefix(f"{curie!r}: no such prefix; ontology/prefixes.ttl declares them")
+    return prefixes[prefix] + name
+
+
+def parse_slug(text: str) -> str:
+    """The text itself, when it is a slug: lower-case ASCII words joined by one or two hyphens.
+
+    Raises:
+        InvalidIri: it is not.
+
+    >>> parse_slug("de-fraunhofer-sit--partner--de-holm")
+    'de-fraunhofer-sit--partner--de-holm'
+    """
+    if not _SLUG.fullmatch(text):
+        raise InvalidIri(f"{text!r} is no slug: use lower-case ASCII letters and digits, words joined by hyphens")
+    return text
+
+
+def mint_thing(kind: str, slug: str) -> str:
+    """The IRI of a thing.
+
+    Raises:
+        InvalidIri: the kind is unknown or the slug is malformed.
+
+    >>> mint_thing("organisation", "de-holm")
+    'https://w3id.org/chap/id/organisation/de-holm'
+    """
+    if kind not in THING_KINDS:
+        raise InvalidIri(f"{kind!r} is no kind of thing: use one of {', '.join(sorted(THING_KINDS))}")
+    return f"{THING}{kind}/{parse_slug(slug)}"
+
+
+def mint_source(key: str) -> str:
+    """The IRI of a source or, after a slash, of one of its paragraphs.
+
+    >>> mint_source("src-bbfi-hessen-2024/p5")
+    'https://w3id.org/chap/id/source/bbfi-hessen-2024/p5'
+    """
+    page, slash, part = key.removeprefix("src-").partition("/")
+    return mint_thing("source", page) + (slash and "/" + parse_slug(part))
+
+
+def mint_concept(scheme: str, notation: str) -> str:
+    """The IRI of a concept of one of our schemes.
+
+    >>> mint_concept("role", "board-member")
+    'https://w3id.org/chap/scheme/role/board-member'
+    """
+    return f"{SCHEME}{parse_slug(scheme)}/{parse_slug(notation)}"
+
+
+def mint_graph(name: str) -> str:
+    """The IRI of a named graph.
+
+    >>> mint_graph("inferred")
+    'https://w3id.org/chap/graph/inferred'
+    """
+    return GRAPH + parse_slug(name)
+
+
+def mint_node(kind: str, *parts: str) -> str:
+    """The IRI of an n-ary node or a graph, from the parts of its key: an IRI gives its slug, a text is made a slug.
+
+    Total: it never raises, since the engine drops a row silently when a function of its fails.
+
+    >>> mint_node("involvement", "https://w3id.org/chap/id/organisation/de-gsi", "host", "Grüner IT-Würfel")
+    'https://w3id.org/chap/id/involvement/de-gsi--host--gruener-it-wuerfel'
+    >>> mint_node("graph", "source", "https://w3id.org/chap/id/source/bbfi/p5")
+    'https://w3id.org/chap/graph/source-bbfi-p5'
+    """
+    slugs = (_slugify(part.removeprefix(THING).partition("/")[2] if part.startswith(THING) else part) for part in parts)
+    base, joint = (BASE, "-") if kind == "graph" else (THING, "--")
+    return f"{base}{kind}/{joint.join(slug for slug in slugs if slug)}"
+
+
+def _slugify(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.lower().translate(_TRANSLITERATION))
+    ascii_text = plain.encode("ascii", "ignore").decode()
+    return re.sub(r"-{3,}", "--", re.sub(r"[^a-z0-9-]+", "-", ascii_text)).strip("-")

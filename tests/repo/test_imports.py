@@ -1,0 +1,94 @@
+"""Who may import whom (STYLE 3): the layers, and the fences around what only one module may touch."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FENCES = {
+    # what                 who may import it
+    "pyoxigraph": ("kg/", "endpoint/sparql/worker"),
+    "pyshacl": ("kg/validate.py",),
+    "SPARQLWrapper": ("kg/remote.py",),
+    "fastapi": ("endpoint/",),
+    "starlette": ("endpoint/",),
+    "granian": ("endpoint/",),
+    "endpoint": ("endpoint/", "kg/cli"),
+}
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("package", FENCES)
+def test_only_its_own_modules_import(repository: Path, package: str) -> None:
+    trespassers = [
+        str(path.relative_to(repository))
+        for top in ("kg", "endpoint")
+        for path in (repository / top).rglob("*.py")
+        if not str(path.relative_to(repository)).startswith(FENCES[package])
+        and any(name == package or name.startswith(package + ".") for name in _imports(path))
+    ]
+    assert trespassers == []
+
+
+def test_no_module_is_named_for_nothing(repository: Path) -> None:
+    vague = {"utils", "helpers", "common", "misc", "constants"}
+    found = [path for top in ("kg", "endpoint") for path in (repository / top).rglob("*.py") if path.stem in vague]
+    assert found == []
+
+
+def test_only_settings_read_the_environment(repository: Path) -> None:
+    readers = [
+        str(path.relative_to(repository))
+        for top in ("kg", "endpoint")
+        for path in (repository / top).rglob("*.py")
+        if "os.environ" in path.read_text(encoding="utf-8") or "getenv(" in path.read_text(encoding="utf-8")
+    ]
+    assert set(readers) <= {"kg/settings.py", "endpoint/settings.py", "kg/journal.py"}
+
+
+def test_every_module_says_what_it_offers(repository: Path) -> None:
+    silent = []
+    for top in ("kg", "endpoint"):
+        for path in (repository / top).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = [
+                target.id
+                for node in tree.body
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            ]
+            if path.name not in ("__init__.py", "__main__.py") and "__all__" not in names:
+                silent.append(str(path.relative_to(repository)))
+    assert silent == []
+
+
+def test_no_sparql_hides_in_python(repository: Path) -> None:
+    words = ("SELECT ", "CONSTRUCT ", "ASK {", "INSERT {", "DELETE {", "DESCRIBE ")
+    hidden = []
+    for top in ("kg", "endpoint"):
+        for path in (repository / top).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            docstrings = {
+                id(node.body[0].value)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                and node.body
+                and isinstance(node.body[0], ast.Expr)
+            }
+            for node in ast.walk(tree):
+                if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
+                    continue
+                if "{" in node.value and any(word in node.value for word in words):
+                    hidden.append(f"{path.relative_to(repository)}:{node.lineno}")
+    assert hidden == []

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyoxigraph import RdfFormat, parse
+
+from kg.cli import main, make_parser
+from kg.release import Release, Releases
+from tests.unit.kg.conftest import OPEN, make_quads
+
+CLUSTERS = (
+    "PREFIX skos: <http://www.w3.org/2004/02/skos/core#> "
+    "SELECT ?cluster ?label { ?cluster skos:prefLabel ?label } ORDER BY ?cluster"
+)
+
+
+_KG = "import sys; from kg.cli import main; sys.exit(main())"
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in os.environ if each.startswith(("KG_", "ENDPOINT_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "releases"
+    monkeypatch.setenv("KG_RELEASES_DIR", str(root))
+    return root
+
+
+@pytest.fixture
+def two(root: Path) -> tuple[Release, ...]:
+    for names in (("alpha", "beta"), ("beta", "gamma")):
+        Releases(root).publish(
+            quads=make_quads(*names),
+            open_licences=[OPEN],
+            manifest_extra={"report": {"Warning": 2}},
+            report_turtle=b"",
+            prefixes={},
+        )
+    return Releases(root).list()
+
+
+def run(capfdbinary: pytest.CaptureFixture[bytes], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    output, errors = capfdbinary.readouterr()
+    return code, output.decode(), errors.decode()
+
+
+def _iter_parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _iter_parsers(below)
+
+
+@pytest.mark.parametrize("parser", list(_iter_parsers(make_parser())), ids=lambda each: each.prog.replace(" ", "-"))
+def test_help_of_every_command_ends_with_an_example(parser: argparse.ArgumentParser) -> None:
+    text = " ".join(parser.format_help().split())
+    assert f"example: {parser.prog}" in text
+
+
+def test_examples_in_the_help_are_commands() -> None:
+    for parser in _iter_parsers(make_parser()):
+        for command in (parser.epilog or "").removeprefix("example: ").split("&&"):
+            make_parser().parse_args(shlex.split(command)[1:])
+
+
+def test_unknown_command_is_a_usage_error() -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["explode"])
+    assert stopped.value.code == 2
+
+
+def test_no_release_yet_is_said_with_its_code(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    code, output, errors = run(capfdbinary, "query", "ASK {}")
+    assert (code, output) == (2, "")
+    assert errors == f"error [release-not-found]: no release in {root} yet: run 'kg build' first\n"
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    ("arguments", "code", "start"),
+    [
+        (("query", "SELECT * {"), 2, "error [query-syntax]: "),
+        (("query",), 2, "error [usage]: give the query either"),
+        (("query", "ASK {}", "-f", "x.rq"), 2, "error [usage]: give the query either"),
+        (("query", "-f", "nothing.rq"), 2, "error [usage]: nothing.rq"),
+        (("query", "ASK {}", "--format", "turtle"), 3, "error [not-acceptable]: text/turtle"),
+        (("query", "ASK {}", "--release", "77"), 2, "error [release-not-found]: '77'"),
+        (("release", "show", "77"), 2, "error [release-not-found]: '77'"),
+        (("release", "prune", "--keep", "0"), 3, "error [release]: at least one"),
+    ],
+)
+def test_errors_have_a_code_and_an_exit_code(
+    capfdbinary: pytest.CaptureFixture[bytes], arguments: tuple[str, ...], code: int, start: str
+) -> None:
+    found, output, errors = run(capfdbinary, *arguments)
+    assert (found, output) == (code, "")
+    assert errors.startswith(start)
+
+
+def test_wrong_setting_stops_with_a_hint(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setenv("KG_RELEASE_DIR", "x")
+    code, _, errors = run(capfdbinary, "release", "list")
+    assert code == 2
+    assert errors == "error [settings]: unknown setting KG_RELEASE_DIR: did you mean KG_RELEASES_DIR?\n"
+
+
+@pytest.mark.usefixtures("two")
+def test_query_as_table_shortens_iris_and_counts_rows(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    code, output, _ = run(capfdbinary, "query", CLUSTERS)
+    assert code == 0
+    assert output.splitlines() == [
+        "cluster                label",
+        "---------------------  -------------------",
+        "organisation:de-beta   Cluster „beta“ @de",
+        "organisation:de-gamma  Cluster „gamma“ @de",
+        "(2 rows)",
+    ]
+
+
+@pytest.mark.usefixtures("two")
+def test_query_asks_the_release_it_is_told(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clusters.rq").write_text(CLUSTERS, encoding="utf-8")
+    _, output, _ = run(capfdbinary, "query", "-f", str(tmp_path / "clusters.rq"), "--release", "1", "--format", "csv")
+    assert [line.partition(",")[2] for line in output.splitlines()[1:]] == ["Cluster „alpha“", "Cluster „beta“"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("ASK { ?s ?p 'nothing' }"))
+    assert run(capfdbinary, "query", "-")[1] == "false\n"
+
+
+@pytest.mark.usefixtures("two")
+def test_query_speaks_json_xml_tsv_and_turtle(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    rows = json.loads(run(capfdbinary, "query", CLUSTERS, "--format", "json")[1])
+    assert len(rows["results"]["bindings"]) == 2
+    assert run(capfdbinary, "query", CLUSTERS, "--format", "xml")[1].startswith("<?xml")
+    assert run(capfdbinary, "query", CLUSTERS, "--format", "tsv")[1].startswith("?cluster\t?label\n")
+    triples = "CONSTRUCT { ?s a ?class } WHERE { ?s a ?class }"
+    turtle = run(capfdbinary, "query", triples)[1]
+    assert "a chap:Cluster" in turtle
+    assert len(list(parse(turtle, format=RdfFormat.TURTLE))) == 2
+    assert run(capfdbinary, "query", triples, "--format", "json")[1].startswith("[")
+
+
+def test_list_marks_current_and_kept(two: tuple[Release, ...], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(capfdbinary, "release", "keep", "1")[0] == 0
+    lines = run(capfdbinary, "release", "list")[1].splitlines()
+    quads = two[0].manifest.counts.quads
+    assert lines == [
+        f"{two[0].id}  2026-01-01T00:00:00.000Z  {quads:>11,} quads  kept",
+        f"{two[1].id}  2026-01-01T00:00:00.000Z  {quads:>11,} quads  current",
+    ]
+    records = json.loads(run(capfdbinary, "release", "list", "--format", "json")[1])
+    assert [(each["id"], each["current"], each["kept"]) for each in records] == [
+        (two[0].id, False, True),
+        (two[1].id, True, False),
+    ]
+
+
+def test_list_of_nothing_says_what_to_do(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(capfdbinary, "release", "list") == (0, f"no release in {root} yet: run 'kg build' first\n", "")
+
+
+def test_show_tells_what_a_release_holds(two: tuple[Release, ...], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    text = run(capfdbinary, "release", "show", "current")[1]
+    assert f"release   {two[1].id}\n" in text
+    assert f"parent    {two[0].id}\n" in text
+    assert "        2 https://w3id.org/chap/def#Cluster\n" in text
+    record = json.loads(run(capfdbinary, "release", "show", "2", "--format", "json")[1])
+    assert (record["digest"], record["extra"]) == (two[1].digest, {"report": {"Warning": 2}})
+
+
+def test_diff_reads_as_text_json_and_patch(two: tuple[Release, ...], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    text = run(capfdbinary, "release", "diff", "1", "2")[1].splitlines()
+    assert text[0] == f"{two[0].id} -> {two[1].id}: 4 quads added, 4 removed"
+    assert text[1] == "  https://w3id.org/chap/graph/source-a: +2 -2"
+    assert sum(line.startswith("+ <") for line in text) == sum(line.startswith("- <") for line in text) == 4
+    cut = run(capfdbinary, "release", "diff", "1", "2", "--lines", "3")[1].splitlines()
+    assert cut[-1].startswith("... and 5 more")
+    record = json.loads(run(capfdbinary, "release", "diff", "1", "2", "--format", "json")[1])
+    assert (record["added"], record["removed"], len(record["graphs"])) == (4, 4, 3)
+    patch = run(capfdbinary, "release", "diff", "2", "1", "--format", "patch")[1].splitlines()
+    assert patch[:3] == [f'H id "{two[0].id}" .', f'H prev "{two[1].id}" .', "TX ."]
+    assert sum(line.startswith("A <") for line in patch) == 4
+
+
+def test_use_and_prune_change_what_is_there(
+    two: tuple[Release, ...], root: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(capfdbinary, "release", "use", "1")[1] == f"{two[0].id} is current\n"
+    assert run(capfdbinary, "release", "prune", "--keep", "1")[1] == "nothing to remove\n"
+    assert run(capfdbinary, "release", "use", "2")[0] == 0
+    assert run(capfdbinary, "release", "prune", "--keep", "1")[1] == f"removed {two[0].id}\n"
+    assert Releases(root).list() == two[1:]
+
+
+def test_keep_can_be_undone(two: tuple[Release, ...], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(capfdbinary, "release", "keep", "1")[1] == f"{two[0].id} is kept\n"
+    assert run(capfdbinary, "release", "keep", "1", "--undo")[1] == f"{two[0].id} may be pruned again\n"
+
+
+@pytest.mark.usefixtures("two")
+def test_reader_that_leaves_early_is_no_error(root: Path) -> None:
+    everything = "SELECT ?a ?b ?c ?d ?e { ?a ?p ?x . ?b ?q ?y . ?c ?r ?z . ?d ?s ?u . ?e ?t ?v }"
+    command = [sys.executable, "-c", _KG, "query", everything, "--format", "csv", "--releases", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+@pytest.mark.usefixtures("root")
+def test_bug_is_reported_as_one(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    def fail(_self: Releases) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Releases, "current", fail)
+    code, _, errors = run(capfdbinary, "release", "list")
+    assert code == 70
+    assert "ZeroDivisionError" in errors
+    assert errors.splitlines()[-1].startswith("error [bug]: ")

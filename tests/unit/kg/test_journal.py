@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from kg.errors import ReleaseDamaged, SettingsError
+from kg.journal import JournalEntry, append_entry, load_journal, parse_instant, repair_journal
+
+NOON = datetime(2026, 3, 1, 13, 0, tzinfo=timezone(timedelta(hours=1)))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "journal.jsonl"
+    append_entry(path, release="0001-aaaaaaaa", action="build", instant=NOON)
+    append_entry(path, release="0002-bbbbbbbb", action="write", instant=NOON)
+    return path
+
+
+def test_entries_are_numbered_and_in_utc(path: Path) -> None:
+    entry = JournalEntry(sequence=2, release="0002-bbbbbbbb", action="write", instant="2026-03-01T12:00:00.000Z")
+    assert load_journal(path)[1] == entry
+
+
+def test_appending_leaves_what_is_there(path: Path) -> None:
+    before = path.read_bytes()
+    append_entry(path, release="0001-aaaaaaaa", action="use", instant=NOON)
+    assert path.read_bytes().startswith(before)
+    assert [each.action for each in load_journal(path)] == ["build", "write", "use"]
+
+
+def test_no_journal_has_no_entries(tmp_path: Path) -> None:
+    assert load_journal(tmp_path / "journal.jsonl") == ()
+    repair_journal(tmp_path / "journal.jsonl")
+
+
+def test_torn_last_line_was_never_committed(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole.splitlines()[0])
+    assert len(load_journal(path)) == 2
+    append_entry(path, release="0003-cccccccc", action="build", instant=NOON)
+    assert [each.release[:4] for each in load_journal(path)] == ["0001", "0002", "0003"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"not json",
+        b"[]",
+        b'{"sequence":3,"release":"0003-cccccccc","action":"burn","instant":""}',
+        b'{"sequence":"3","release":"0003-cccccccc","action":"use","instant":""}',
+        b'{"sequence":9,"release":"0003-cccccccc","action":"use","instant":""}',
+    ],
+)
+def test_damaged_committed_line_is_named(path: Path, line: bytes) -> None:
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(ReleaseDamaged, match="line 3"):
+        load_journal(path)
+
+
+def test_instant_follows_source_date_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert parse_instant({"SOURCE_DATE_EPOCH": "86400"}) == datetime(1970, 1, 2, tzinfo=UTC)
+    assert parse_instant({}) > NOON - timedelta(days=3650)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    entry = append_entry(tmp_path / "journal.jsonl", release="0001-aaaaaaaa", action="build")
+    assert entry.instant == "1970-01-02T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("epoch", ["yesterday", "1.5", "9" * 40])
+def test_instant_that_is_no_whole_number_is_refused(epoch: str) -> None:
+    with pytest.raises(SettingsError, match="SOURCE_DATE_EPOCH"):
+        parse_instant({"SOURCE_DATE_EPOCH": epoch})

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kg.errors import ReleaseDamaged, ReleaseError, ReleaseNotFound
+from kg.release import Release, Releases
+from kg.retention import keep_release, load_kept, prune_releases
+from tests.unit.kg.conftest import OPEN, make_quads
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> tuple[Release, ...]:
+    for name in ("alpha", "beta", "gamma", "delta"):
+        Releases(tmp_path).publish(
+            quads=make_quads(name), open_licences=[OPEN], manifest_extra={}, report_turtle=b"", prefixes={}
+        )
+    return Releases(tmp_path).list()
+
+
+def test_prune_leaves_the_newest(tmp_path: Path, four: tuple[Release, ...]) -> None:
+    assert prune_releases(tmp_path, keep=2) == four[:2]
+    assert Releases(tmp_path).list() == four[2:]
+    assert not four[0].path.exists()
+    assert prune_releases(tmp_path, keep=2) == ()
+
+
+def test_prune_spares_the_current_and_the_kept(tmp_path: Path, four: tuple[Release, ...]) -> None:
+    Releases(tmp_path).use("1")
+    keep_release(tmp_path, "2")
+    assert prune_releases(tmp_path, keep=1) == (four[2],)
+    assert Releases(tmp_path).current() == four[0]
+    keep_release(tmp_path, "2", kept=False)
+    assert prune_releases(tmp_path, keep=1) == (four[1],)
+    assert load_kept(tmp_path) == frozenset()
+
+
+def test_prune_leaves_the_journal_and_the_numbers(tmp_path: Path, four: tuple[Release, ...]) -> None:
+    journal = Releases(tmp_path).journal()
+    prune_releases(tmp_path, keep=1)
+    assert Releases(tmp_path).journal() == journal
+    with pytest.raises(ReleaseNotFound):
+        Releases(tmp_path).get(four[0].id)
+    release = Releases(tmp_path).publish(
+        quads=make_quads("alpha"), open_licences=[OPEN], manifest_extra={}, report_turtle=b""
+    )
+    assert (release.sequence, release.parent) == (5, four[3].id)
+
+
+def test_prune_to_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="--keep 1"):
+        prune_releases(tmp_path, keep=0)
+
+
+def test_keeping_what_is_not_there_is_refused(tmp_path: Path, four: tuple[Release, ...]) -> None:
+    with pytest.raises(ReleaseNotFound, match=four[0].id):
+        keep_release(tmp_path, "0009")
+    assert load_kept(tmp_path) == frozenset()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"kept": 1}', '{"kept": [1]}'])
+def test_damaged_list_of_kept_releases_stops_pruning(tmp_path: Path, four: tuple[Release, ...], text: str) -> None:
+    (tmp_path / "kept.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ReleaseDamaged, match=r"kept\.json"):
+        prune_releases(tmp_path, keep=1)
+    assert Releases(tmp_path).list() == four
