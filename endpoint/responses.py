@@ -1,4 +1,4 @@
-"""One way to answer with a body: strong ETag of its bytes, 304, HEAD, caching and Vary (RFC 9110, sections 8.8 and 13)."""
+"""One way to answer with a body: ETag of its bytes, 304, HEAD, caching and Vary (RFC 9110, sections 8.8 and 13)."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from endpoint.texts import write_number
 __all__ = ["write_amount", "write_date", "write_period"]
 
 _MONTHS: Final = {
-    "de": ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"),
-    "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"),
-}  # fmt: skip
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),  # noqa: SIM905
+    "en": "January February March April May June July August September October November December".split(),  # noqa: SIM905
+}
 
 
 def write_date(date: str, language: str) -> str:

@@ -61,7 +61,7 @@ async def show_query(request: Request, name: str) -> Response:
 
 
 @_router.get("/{collection}", summary="List things, filtered", response_class=Response)
-async def list_things(  # noqa: PLR0913 - each is one parameter of the query string
+async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the query string
     request: Request,
     collection: str,
     kind: Annotated[str, Query(description="notation of a kind, such as cluster-network")] = "",

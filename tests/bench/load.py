@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import shutil
 import subprocess
@@ -113,8 +114,6 @@ class Runaways:
             thread.join(90)
 
     def _run(self, peer: Peer, query: str, address: str) -> None:
-        import http.client
-
         url = urllib.parse.urlsplit(peer.url)
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         body = urllib.parse.urlencode({"query": query})

@@ -140,8 +140,9 @@ def _need(command: str) -> str:
 def _running(
     name: str, command: list[str], url: str, *, cwd: Path | None = None, patience_s: float = 60
 ) -> Iterator[Peer]:
-    log = Path(os.devnull).open("wb")
-    process = subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd, start_new_session=True
+    )
     try:
         _wait_for(process, url, patience_s)
         yield Peer(name, url, process.pid)
@@ -152,7 +153,6 @@ def _running(
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        log.close()
 
 
 def _wait_for(process: subprocess.Popen[bytes], url: str, patience_s: float) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import math
 import shutil
 import time
 import urllib.parse
@@ -99,7 +100,7 @@ def write_table(results: dict[str, Figures], path: Path) -> str:
             own = value(figures)
             reference = value(base) if base else None
             ratio = f" ({(own / reference if higher else reference / own):.2f}x)" if reference and own else ""
-            cells.append(f"{own:,.1f} {unit}{ratio}" if own == own and own is not None else "-")
+            cells.append("-" if math.isnan(own) else f"{own:,.1f} {unit}{ratio}")
         return f"| {label} | " + " | ".join(cells) + " |"
 
     def rate(which: str):  # type: ignore[no-untyped-def]
