@@ -31,14 +31,18 @@ from endpoint.sparql.route import RouteOptions, SparqlRoute
 from kg.errors import KgError
 from kg.queries import load_directory
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "create_pool"]
 
 _PACKAGE = Path(__file__).parent
 
 
-def create_app(settings: EndpointSettings) -> ASGIApp:
-    """The application that serves the releases of the settings."""
-    pool = QueryPool(_pool_limits(settings), _worker_options(settings))
+def create_pool(settings: EndpointSettings) -> QueryPool:
+    """The pool of query workers that the settings ask for, not started yet."""
+    return QueryPool(_pool_limits(settings), _worker_options(settings))
+
+
+def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
+    """The application that serves the releases of the settings; it starts the pool and closes it."""
     releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
     build = _build_digest()
@@ -62,9 +66,10 @@ def create_app(settings: EndpointSettings) -> ASGIApp:
             watcher.cancel()
             await pool.close()
 
+    handlers = {Problem: _answer_problem, KgError: _answer_error, HTTPException: _answer_http_error}
     app = Starlette(
         routes=[Route("/sparql", sparql, methods=None), *_routes()],
-        exception_handlers={Problem: _answer_problem, KgError: _answer_error, HTTPException: _answer_http_error},
+        exception_handlers=handlers,
         lifespan=lifespan,
     )
     app.state.settings = settings
@@ -72,7 +77,7 @@ def create_app(settings: EndpointSettings) -> ASGIApp:
     app.state.releases = releases
     app.state.asker = asker
     app.state.build = build
-    app.mount("/api/v1", create_api(app.state))
+    app.mount("/api/v1", create_api(app.state, handlers))
     return Envelope(app)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -60,6 +61,7 @@ async def show_query(request: Request, name: str) -> Response:
     return make_response(request, query.text.encode(), "application/sparql-query")
 
 
+@_router.head("/{collection}", include_in_schema=False)
 @_router.get("/{collection}", summary="List things, filtered", response_class=Response)
 async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the query string
     request: Request,
@@ -98,6 +100,7 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
     return make_response(request, body, _JSON_LD, vary="Accept")
 
 
+@_router.head("/{collection}/{slug}", include_in_schema=False)
 @_router.get("/{collection}/{slug}", summary="One thing", response_class=Response)
 async def show_thing(request: Request, collection: str, slug: str, release: str = "") -> Response:
     """A thing with the nodes around it, as JSON-LD."""
@@ -141,8 +144,8 @@ def _make_item(row: Row, collection: Collection, base: str) -> dict[str, Any]:
     return item
 
 
-def create_api(state: State) -> FastAPI:
-    """The API as an application of its own, to mount at ``/api/v1``, with the state of the application around it."""
+def create_api(state: State, handlers: Mapping[Any, Any]) -> FastAPI:
+    """The API as an application of its own, to mount at ``/api/v1``, with the state and the error handlers of the one around it."""
     api = FastAPI(
         title="CHAP",
         version="1",
@@ -151,7 +154,7 @@ def create_api(state: State) -> FastAPI:
         root_path_in_servers=False,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={RequestValidationError: _answer_invalid},
+        exception_handlers={**handlers, RequestValidationError: _answer_invalid},
     )
     api.include_router(_router)
     api.state = state
