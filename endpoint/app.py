@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from endpoint import editor, health, pages, resources
 from endpoint.api.v1 import create_api
@@ -68,7 +68,7 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
 
     handlers = {Problem: _answer_problem, KgError: _answer_error, HTTPException: _answer_http_error}
     app = Starlette(
-        routes=[Route("/sparql", sparql, methods=None), *_routes()],
+        routes=_routes(),
         exception_handlers=handlers,
         lifespan=lifespan,
     )
@@ -78,7 +78,17 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     app.state.asker = asker
     app.state.build = build
     app.mount("/api/v1", create_api(app.state, handlers))
-    return Envelope(app)
+    return Envelope(app, {"/sparql": _with_app(sparql, app)})
+
+
+def _with_app(route: SparqlRoute, app: Starlette) -> ASGIApp:
+    """The route as the framework would call it: the editor's page looks for the application in the scope."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = app
+        await route(scope, receive, send)
+
+    return call
 
 
 def _routes() -> list[BaseRoute]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from logging import getLogger
 from typing import Final
 
@@ -20,10 +21,11 @@ _POLICY: Final = "default-src 'self'; img-src 'self' data:; frame-ancestors 'non
 
 
 class Envelope:
-    """The outermost ASGI application."""
+    """The outermost ASGI application; what is ``direct`` by its path is spared the framework."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, direct: Mapping[str, ASGIApp]) -> None:
         self._app = app
+        self._direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -43,7 +45,7 @@ class Envelope:
             await _answer_options(send_dressed)
             return
         try:
-            await self._app(scope, receive, send_dressed)
+            await self._direct.get(scope["path"], self._app)(scope, receive, send_dressed)
         except Exception:
             request_id = secrets.token_hex(8)
             if has_started:

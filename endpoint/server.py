@@ -6,13 +6,15 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from endpoint.app import create_app
+from endpoint.app import create_app, create_pool
 from endpoint.settings import EndpointSettings, load_settings, server_environment
+from endpoint.sparql.pool import QueryPool
 from kg.errors import SettingsError
 
 __all__ = ["run"]
@@ -28,8 +30,9 @@ def run(settings: EndpointSettings) -> None:
 
 
 async def _serve(settings: EndpointSettings) -> None:
+    pool = create_pool(settings)
     server = Server(
-        create_app(settings),
+        create_app(settings, pool),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -38,11 +41,42 @@ async def _serve(settings: EndpointSettings) -> None:
         log_enabled=False,
         backlog=1024,
     )
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stopped.set)
+    stopper = asyncio.create_task(_stop(stopped, pool, server))
     logging.getLogger(__name__).info("CHAP on %s", settings.base_url)
-    await server.serve()
+    try:
+        await server.serve()
+    finally:
+        stopper.cancel()
+
+
+async def _stop(stopped: asyncio.Event, pool: QueryPool, server: Server) -> None:
+    """End the running queries first: granian waits for the requests that are under way."""
+    await stopped.wait()
+    await pool.close()
+    server.stop()  # type: ignore[no-untyped-call]
+
+
+def _check_address(settings: EndpointSettings) -> None:
+    """Fail when another server listens there: granian would share the port with it, and half of the requests.
+
+    Raises:
+        SettingsError: the address is taken, or none of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port"
+        ) from error
 
 
 def main() -> int:
@@ -50,6 +84,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = load_settings()
+        _check_address(settings)
     except SettingsError as error:
         logging.getLogger(__name__).error("%s", error)
         return error.exit_code

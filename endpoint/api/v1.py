@@ -145,7 +145,7 @@ def _make_item(row: Row, collection: Collection, base: str) -> dict[str, Any]:
 
 
 def create_api(state: State, handlers: Mapping[Any, Any]) -> FastAPI:
-    """The API as an application of its own, to mount at ``/api/v1``, with the state and the error handlers of the one around it."""
+    """The API as an application of its own, to mount at ``/api/v1``, with what the one around it knows."""
     api = FastAPI(
         title="CHAP",
         version="1",

@@ -10,7 +10,7 @@ from endpoint.problems import Problem
 from endpoint.sparql.frames import Failure
 from kg.errors import QuerySyntaxError, QueryTimeout
 
-__all__ = ["busy_problem", "crash_problem", "failure_problem", "timeout_problem"]
+__all__ = ["busy_problem", "closing_problem", "crash_problem", "failure_problem", "timeout_problem"]
 
 _STATUS = {QuerySyntaxError.code: 400, "not-acceptable": 406}
 _CHARACTER_CLASS: Final = re.compile(r",? ?\[[^\]\"]*\]")
@@ -59,6 +59,11 @@ def timeout_problem(limit_s: float) -> Problem:
 def busy_problem(reason: str) -> Problem:
     """There is no place for the query now."""
     return Problem("busy", 503, f"{reason} Try again in a few seconds.", headers=_RETRY_AFTER)
+
+
+def closing_problem() -> Problem:
+    """The server is being stopped."""
+    return Problem("closing", 503, "The server is stopping. Try again in a few seconds.", headers=_RETRY_AFTER)
 
 
 def crash_problem(status: int, last_words: str) -> Problem:

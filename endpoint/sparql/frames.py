@@ -55,20 +55,21 @@ class Job:
     bindings: Mapping[str, Binding] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """The body of its frame."""
-        return json.dumps(asdict(self)).encode()
+        """The body of its frame: the fields in their order."""
+        graphs = (self.default_graphs, self.named_graphs)
+        return json.dumps([self.store, self.text, self.media_type, *graphs, dict(self.bindings)]).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Job:
         """The job in the body of a frame."""
-        record = json.loads(body)
+        store, text, media_type, default_graphs, named_graphs, bindings = json.loads(body)
         return cls(
-            store=record["store"],
-            text=record["text"],
-            media_type=record["media_type"],
-            default_graphs=tuple(record["default_graphs"]),
-            named_graphs=tuple(record["named_graphs"]),
-            bindings={name: (term[0], term[1], term[2]) for name, term in record["bindings"].items()},
+            store=store,
+            text=text,
+            media_type=media_type,
+            default_graphs=tuple(default_graphs),
+            named_graphs=tuple(named_graphs),
+            bindings={name: (term[0], term[1], term[2]) for name, term in bindings.items()},
         )
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from endpoint.problems import Problem
 from endpoint.sparql.lexer import Kind, Token, iter_tokens
-from kg.errors import QueryRefused
+from kg.errors import QueryRefused, QuerySyntaxError
 
 __all__ = ["Form", "Inspection", "Limits", "inspect_query"]
 
@@ -19,6 +19,7 @@ Form: TypeAlias = Literal["select", "ask", "construct", "describe"]
 
 _FORMS: Final[dict[str, Form]] = {"SELECT": "select", "ASK": "ask", "CONSTRUCT": "construct", "DESCRIBE": "describe"}
 _UPDATES: Final = frozenset(["INSERT", "DELETE", "CLEAR", "CREATE", "DROP", "COPY", "MOVE", "ADD", "WITH"])
+_NO_FORM: Final = "A query begins with SELECT, ASK, CONSTRUCT or DESCRIBE, after its prefixes."
 _PROLOGUE: Final = frozenset(["PREFIX", "BASE", "VERSION"])
 _REFUSED: Final = frozenset(["SERVICE", "LOAD"])
 _VOLATILE: Final = frozenset(["NOW", "RAND", "UUID", "STRUUID", "BNODE"])
@@ -37,9 +38,9 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a query text is: its form (None: broken, the engine will say how), and whether it answers anew each time."""
+    """What a query text is: its form, and whether it answers anew each time."""
 
-    form: Form | None
+    form: Form
     is_volatile: bool
 
 
@@ -47,7 +48,8 @@ def inspect_query(text: str, *, limits: Limits) -> Inspection:
     """What a query is, when it may be evaluated.
 
     Raises:
-        Problem: it is too long or too deep, is an update, or holds SERVICE or LOAD.
+        Problem: it is too long or too deep, is no query or an update, uses a prefix that it does not declare, or holds
+            SERVICE or LOAD.
     """
     size = len(text.encode())
     if size > limits.bytes_:
@@ -66,6 +68,8 @@ class _Inspector:
         self._text = text
         self._limits = limits
         self._form: Form | None = None
+        self._declares_prefix = False
+        self._prefixes = {"_:"}
         self._is_prologue = True
         self._is_volatile = False
         self._makes_blank_nodes = False
@@ -85,9 +89,11 @@ class _Inspector:
             case Kind.CLOSE if len(self._operators) > 1:
                 self._operators.pop()
             case Kind.NAME:
-                self._makes_blank_nodes |= token.text.startswith("_:")
+                self._take_name(token)
 
     def conclude(self) -> Inspection:
+        if self._form is None:
+            raise Problem(QuerySyntaxError.code, 400, _NO_FORM, members=self._position(None))
         # The blank nodes of a template are new ones each time.
         is_new = self._form == "construct" and self._makes_blank_nodes
         return Inspection(form=self._form, is_volatile=self._is_volatile or is_new)
@@ -103,12 +109,25 @@ class _Inspector:
         if self._is_prologue and word not in _PROLOGUE:
             self._is_prologue = False
             self._form = _FORMS.get(word)
+            if self._form is None and word not in _UPDATES:
+                raise Problem(QuerySyntaxError.code, 400, _NO_FORM, members=self._position(token))
             if word in _UPDATES:
                 detail = f"{word} is an update, sent as a query. This endpoint takes no updates."
                 raise Problem("query-is-update", 400, detail, members=self._position(token))
+        self._declares_prefix = self._is_prologue and word == "PREFIX"
         self._is_volatile |= word in _VOLATILE
         if word in _CHAINING:
             self._count(token)
+
+    def _take_name(self, token: Token) -> None:
+        prefix = token.text[: token.text.index(":") + 1]
+        self._makes_blank_nodes |= prefix == "_:"
+        if self._declares_prefix:
+            self._prefixes.add(prefix)
+            self._declares_prefix = False
+        elif prefix not in self._prefixes:
+            detail = f"The prefix {prefix!r} is not declared; begin the query with PREFIX {prefix} <...>."
+            raise Problem(QuerySyntaxError.code, 400, detail, members=self._position(token))
 
     def _count(self, token: Token) -> None:
         self._operators[-1] += 1
@@ -119,6 +138,7 @@ class _Inspector:
             detail = f"The query is more than {limit} {what}. Split it, or use VALUES or IN for long lists."
             raise Problem("query-too-deep", 400, detail, members={"limit": limit, **self._position(token)})
 
-    def _position(self, token: Token) -> dict[str, object]:
-        before = self._text[: token.position]
-        return {"line": before.count("\n") + 1, "column": token.position - (before.rfind("\n") + 1) + 1}
+    def _position(self, token: Token | None) -> dict[str, object]:
+        """Where a token stands, or the end of the text."""
+        before = self._text if token is None else self._text[: token.position]
+        return {"line": before.count("\n") + 1, "column": len(before) - (before.rfind("\n") + 1) + 1}

@@ -15,14 +15,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from logging import getLogger
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from endpoint.problems import Problem
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
-from endpoint.sparql.failures import busy_problem, crash_problem, failure_problem, timeout_problem
+from endpoint.sparql.failures import busy_problem, closing_problem, crash_problem, failure_problem, timeout_problem
 from endpoint.sparql.frames import Failure, Frame, FrameKind, Job
 
-__all__ = ["Answer", "PoolLimits", "QueryPool"]
+__all__ = ["Answer", "PoolLimits", "QueryPool", "StopReason"]
+
+StopReason: TypeAlias = Literal["timeout", "busy", "closing"]
 
 _log = getLogger(__name__)
 _RESTART_PAUSE_S: Final = 1.0
@@ -46,7 +48,7 @@ class Answer:
     def __init__(self, worker: WorkerConnection, limits: PoolLimits) -> None:
         self.worker = worker
         self.is_complete = False
-        self.reason: Literal["timeout", "busy", None] = None
+        self.reason: StopReason | None = None
         self.started = time.monotonic()
         self._limits = limits
 
@@ -86,6 +88,8 @@ class Answer:
             return timeout_problem(self._limits.timeout_s)
         if self.reason == "busy":
             return busy_problem("This query takes long, and the places for long queries are taken.")
+        if self.reason == "closing":
+            return closing_problem()
         status = await self.worker.wait_ended()
         words = self.worker.last_words()
         _log.warning("a query worker died with status %s: %s", status, words)
@@ -102,6 +106,7 @@ class QueryPool:
         self._waiting: deque[asyncio.Future[WorkerConnection]] = deque()
         self._quick: set[WorkerConnection] = set()
         self._long: set[WorkerConnection] = set()
+        self._running: set[Answer] = set()
         self._starting = 0
         self._store: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,10 +137,15 @@ class QueryPool:
         await asyncio.gather(*(self._add_worker() for _ in range(self.limits.workers)))
 
     async def close(self) -> None:
-        """End all workers, busy ones too, and wait for it."""
+        """End all workers, busy ones too, and wait for it; whoever still waits for an answer is told."""
+        if self._is_closed:
+            return
         self._is_closed = True
         for waiter in self._waiting:
-            waiter.cancel()
+            if not waiter.done():
+                waiter.set_exception(closing_problem())
+        for answer in self._running:
+            answer.reason = "closing"
         workers = self._quick | self._long
         for worker in workers:
             worker.kill()
@@ -162,6 +172,7 @@ class QueryPool:
         worker = await self._acquire()
         loop = asyncio.get_running_loop()
         answer = Answer(worker, self.limits)
+        self._running.add(answer)
         timers = [
             loop.call_later(self.limits.timeout_s, self._stop, answer, "timeout"),
             loop.call_later(self.limits.long_after_s, self._move_to_long_lane, answer),
@@ -171,11 +182,14 @@ class QueryPool:
             await answer.begin()
             yield answer
         finally:
+            self._running.discard(answer)
             for timer in timers:
                 timer.cancel()
             self._release(worker, is_usable=answer.is_complete)
 
     async def _acquire(self) -> WorkerConnection:
+        if self._is_closed:
+            raise closing_problem()
         while self._idle:
             # The one used last has its caches warm.
             worker = self._idle.pop()
@@ -243,7 +257,7 @@ class QueryPool:
         self._quick.add(worker)
         self._offer(worker)
 
-    def _stop(self, answer: Answer, reason: Literal["timeout", "busy"]) -> None:
+    def _stop(self, answer: Answer, reason: StopReason) -> None:
         answer.reason = reason
         answer.worker.kill()
 

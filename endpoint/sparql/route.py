@@ -32,8 +32,6 @@ EditorPage: TypeAlias = Callable[[Request, QueryRequest], Awaitable[Response]]
 _METHODS: Final = ("GET", "HEAD", "POST")
 _HTML: Final = "text/html"
 _VARY: Final = {"Vary": "Accept"}
-# A form that nobody knew may still be understood by the engine, which then says what is wrong with it.
-_UNKNOWN_FORM: Final = "select"
 _INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
 
 
@@ -123,7 +121,7 @@ class SparqlRoute:
         if request.format == "html" or (request.format is None and _prefers_html(accept)):
             await exchange.reply(await self._options.editor(_make_request(exchange), request))
             return
-        format_ = choose_format(inspection.form or _UNKNOWN_FORM, accept=accept, override=request.format)
+        format_ = choose_format(inspection.form, accept=accept, override=request.format)
         release = self._releases.get(request.release)
         headers: Mapping[str, str]
         if inspection.is_volatile:

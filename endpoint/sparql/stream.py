@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any, Final
 
 from starlette.types import Message, Receive, Send
 
@@ -12,6 +13,9 @@ from endpoint.sparql.frames import Job
 from endpoint.sparql.pool import Answer, QueryPool
 
 __all__ = ["ResultBroken", "stream_answer"]
+
+
+_PATIENCE_S: Final = 0.02
 
 
 class ResultBroken(Exception):
@@ -29,18 +33,42 @@ async def stream_answer(  # noqa: PLR0913 - all but two by name; each is one end
     """
     running = asyncio.current_task()
     assert running is not None
-    leaver = asyncio.create_task(_wait_until_gone(receive))
-    leaver.add_done_callback(lambda task: None if task.cancelled() else running.cancel())
+    watch = _LeaverWatch(receive, running)
     try:
         async with pool.answer(job) as answer:
             await _send_result(answer, headers, is_head=is_head, send=send)
     except asyncio.CancelledError:
         # Whoever left wants no answer; a cancellation from elsewhere is not ours to swallow.
-        if not leaver.done() or leaver.cancelled():
+        if not watch.has_left:
             raise
         running.uncancel()
     finally:
-        leaver.cancel()
+        watch.end()
+
+
+class _LeaverWatch:
+    """Cancels a task when its client leaves; begins after a while, since most queries are over by then."""
+
+    def __init__(self, receive: Receive, running: asyncio.Task[Any]) -> None:
+        self.has_left = False
+        self._receive = receive
+        self._running = running
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._begin)
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.has_left = True
+        self._running.cancel()
 
 
 async def _send_result(answer: Answer, headers: Mapping[str, str], *, is_head: bool, send: Send) -> None:
@@ -67,8 +95,3 @@ async def _send_result(answer: Answer, headers: Mapping[str, str], *, is_head: b
 def _start(headers: Mapping[str, str]) -> Message:
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     return {"type": "http.response.start", "status": 200, "headers": raw}
-
-
-async def _wait_until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

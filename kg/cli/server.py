@@ -29,7 +29,6 @@ def add_commands(commands: Commands) -> None:
 def _serve(options: argparse.Namespace) -> int:
     # kg knows nothing of the endpoint but this call, and pays for it only here.
     from endpoint.server import run  # noqa: PLC0415
-
     from endpoint.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(

@@ -45,7 +45,7 @@ def run_server(releases_dir: Path, log_path: Path, **settings: object) -> Iterat
     try:
         _wait_until_live(server)
         yield server
-        assert process.poll() is None, log_path.read_text(encoding="utf-8")
+        assert process.poll() in (None, 0), log_path.read_text(encoding="utf-8")
     finally:
         process.terminate()
         try:

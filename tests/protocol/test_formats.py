@@ -161,13 +161,14 @@ def test_no_query_gives_the_description_of_the_service(client: httpx.Client) -> 
         sd = "http://www.w3.org/ns/sparql-service-description#"
         values = {"e": ox.NamedNode(endpoint)}
         found = store.query(
-            f"SELECT ?e ?n {{ ?e a <{sd}Service> ; <{sd}endpoint> ?e ; <{sd}defaultDataset>/<{sd}defaultGraph>/<http://rdfs.org/ns/void#triples> ?n }}",
+            f"PREFIX sd: <{sd}> SELECT ?e ?n {{ ?e a sd:Service ; sd:endpoint ?e ; "
+            "sd:defaultDataset/sd:defaultGraph/<http://rdfs.org/ns/void#triples> ?n }",
             substitutions={ox.Variable(name): value for name, value in values.items()},
         )
         assert isinstance(found, ox.QuerySolutions)
         (row,) = list(found)
         count = get(client, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }", "application/json").json()
-        assert str(row["n"].value) == count["results"]["bindings"][0]["n"]["value"]  # type: ignore[union-attr]
+        assert str(row["n"].value) == count["results"]["bindings"][0]["n"]["value"]
 
 
 def test_description_promises_no_federation(client: httpx.Client) -> None:

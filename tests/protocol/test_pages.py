@@ -28,7 +28,7 @@ def test_page_is_in_the_language_that_is_asked_for(client: httpx.Client, path: s
 @pytest.mark.parametrize("path", PAGES)
 def test_page_links_lead_somewhere(client: httpx.Client, path: str) -> None:
     page = client.get(path, headers={"Accept": "text/html"}).text
-    targets = {target for target in re.findall(r'href="(/[^"#]*)"', page.replace("&amp;", "&"))}
+    targets = set(re.findall(r'href="(/[^"#]*)"', page.replace("&amp;", "&")))
     assert targets
     broken = {target: status for target in sorted(targets) if (status := client.get(target).status_code) >= 400}
     assert broken == {}

@@ -134,9 +134,10 @@ def test_query_beyond_the_limit_is_refused(client: httpx.Client) -> None:
     ("query", "line", "column"),
     [
         ("SELECT * WHERE { ?s ?p }", 1, 25),
-        ("SELECT *\nWHERE {\n  ?s ?p ?o\n  FILTER(\n}", 5, 1),
+        ("SELECT *\nWHERE {\n  ?s ?p ?o\n  FILTER(\n}", 5, 2),
         ("SELEKT * {}", 1, 1),
-        ("ASK { ?s unknown:name ?o }", 1, 22),
+        ("PREFIX known: <http://e/>\nASK { ?s unknown:name ?o }", 2, 10),
+        ("PREFIX a: <http://e/>\n", 2, 1),
         ("SELECT (COUNT(?s) AS ?n) ?o { ?s ?p ?o }", 1, 41),
     ],
 )

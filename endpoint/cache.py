@@ -1,0 +1,189 @@
+"""Answers that were given once, ahead of everything else: a hot answer costs a look-up, no route and no worker.
+
+Content is a function of (release, request), so an entry is right for ever; a switch of the release changes the key.
+Only what says of itself that it may be shared is kept: status 200, an ETag, ``Cache-Control: public``. Volatile answers
+(NOW, RAND, UUID, STRUUID, BNODE, SERVICE) are ``no-store`` and pass by.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["ResponseCache"]
+
+_Headers = list[tuple[bytes, bytes]]
+_Key = tuple[object, ...]
+
+# What a representation may depend on, beside the release and the address.
+_SELECTING: Final = (b"accept", b"accept-language", b"accept-encoding", b"content-type")
+_POST_PATH: Final = "/sparql"
+_POST_LIMIT: Final = 64 * 1024
+_OF_THE_BODY: Final = (b"content-length", b"content-type", b"content-encoding")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    etag: bytes
+    start: Message
+    not_modified: Message
+    body: Message
+    head: Message
+    size: int
+
+
+class ResponseCache:
+    """An ASGI application around another; bounded by bytes, the least recently used entries go first."""
+
+    def __init__(self, app: ASGIApp, *, find_release: Callable[[], str | None], capacity_bytes: int) -> None:
+        self._app = app
+        self._find_release = find_release
+        self._capacity = capacity_bytes
+        self._entry_limit = capacity_bytes // 16
+        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
+        self.held_bytes = 0
+        self.hits = 0
+        self.misses = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = b""
+        method = scope["method"]
+        if method == "POST":
+            if scope["path"] != _POST_PATH or not _is_short(scope["headers"]):
+                await self._app(scope, receive, send)
+                return
+            body, receive = await _read_ahead(receive)
+        elif method not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        selecting, if_none_match = _select_headers(scope["headers"])
+        key = (self._find_release(), scope["path"], scope["query_string"], selecting, method == "POST", body)
+        entry = self._entries.get(key)
+        if entry is not None:
+            self.hits += 1
+            self._entries.move_to_end(key)
+            await _answer(entry, if_none_match, is_head=method == "HEAD", send=send)
+            return
+        self.misses += 1
+        if method == "HEAD" or if_none_match:
+            # Neither brings a body that could be kept.
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, receive, _Recorder(self, key, send))
+
+    def keep(self, key: _Key, start: Message, body: bytes) -> None:
+        """Keep an answer, if it may be kept and fits."""
+        headers: _Headers = [(name.lower(), value) for name, value in start["headers"]]
+        fields = dict(headers)
+        if b"etag" not in fields or b"public" not in fields.get(b"cache-control", b"") or key in self._entries:
+            return
+        if b"content-length" not in fields:
+            headers.append((b"content-length", str(len(body)).encode()))
+        size = len(body) + sum(len(name) + len(value) for name, value in headers) + len(repr(key)) + 500
+        entry = _Entry(
+            etag=fields[b"etag"],
+            start={"type": "http.response.start", "status": 200, "headers": headers},
+            not_modified={
+                "type": "http.response.start",
+                "status": 304,
+                "headers": [each for each in headers if each[0] not in _OF_THE_BODY],
+            },
+            body={"type": "http.response.body", "body": body},
+            head={"type": "http.response.body", "body": b""},
+            size=size,
+        )
+        self._entries[key] = entry
+        self.held_bytes += size
+        while self.held_bytes > self._capacity:
+            _, dropped = self._entries.popitem(last=False)
+            self.held_bytes -= dropped.size
+
+    @property
+    def entry_limit(self) -> int:
+        """The size, in bytes, beyond which a body is not kept."""
+        return self._entry_limit
+
+
+class _Recorder:
+    """Passes an answer on, and offers it to the cache once it is complete."""
+
+    def __init__(self, cache: ResponseCache, key: _Key, send: Send) -> None:
+        self._cache = cache
+        self._key = key
+        self._send = send
+        self._start: Message | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    async def __call__(self, message: Message) -> None:
+        """Take one message (ASGI)."""
+        if message["type"] == "http.response.start":
+            self._start = message if message["status"] == 200 else None
+        elif message["type"] == "http.response.body" and self._start is not None:
+            chunk = message.get("body", b"")
+            self._size += len(chunk)
+            if self._size > self._cache.entry_limit:
+                self._start = None
+                self._chunks.clear()
+            else:
+                self._chunks.append(chunk)
+                if not message.get("more_body", False):
+                    self._cache.keep(self._key, self._start, b"".join(self._chunks))
+        await self._send(message)
+
+
+async def _answer(entry: _Entry, if_none_match: bytes, *, is_head: bool, send: Send) -> None:
+    if if_none_match and _matches(if_none_match, entry.etag):
+        await send(entry.not_modified)
+        await send(entry.head)
+        return
+    await send(entry.start)
+    await send(entry.head if is_head else entry.body)
+
+
+def _matches(header: bytes, etag: bytes) -> bool:
+    """Weak comparison, as for all conditional reads (RFC 9110, section 13.1.2)."""
+    return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in header.split(b","))
+
+
+def _select_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[tuple[bytes, bytes], ...], bytes]:
+    found: _Headers = []
+    if_none_match = b""
+    for name, value in headers:
+        if name in _SELECTING:
+            found.append((name, value))
+        elif name == b"if-none-match":
+            if_none_match += value if not if_none_match else b"," + value
+    found.sort()
+    return tuple(found), if_none_match
+
+
+def _is_short(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    lengths = [value for name, value in headers if name == b"content-length"]
+    return len(lengths) == 1 and lengths[0].isdigit() and int(lengths[0]) <= _POST_LIMIT
+
+
+async def _read_ahead(receive: Receive) -> tuple[bytes, Receive]:
+    """The body of a request, and a ``receive`` that gives it once more."""
+    messages: list[Message] = []
+    while True:
+        message = await receive()
+        messages.append(message)
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            break
+    waiting = iter(messages)
+
+    async def again() -> Message:
+        for message in waiting:
+            return message
+        return await receive()
+
+    return b"".join(message.get("body", b"") for message in messages), again

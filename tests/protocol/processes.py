@@ -1,0 +1,44 @@
+"""What the kernel knows of a server's processes (Linux)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["find_workers", "is_running", "resident_bytes", "wait_until"]
+
+
+def find_workers(server_pid: int) -> set[int]:
+    """The processes of the query workers of a server."""
+    children = Path(f"/proc/{server_pid}/task/{server_pid}/children").read_text(encoding="ascii").split()
+    # A worker may be started from a thread of the server, whose children the kernel lists there.
+    for task in Path(f"/proc/{server_pid}/task").iterdir():
+        children += (task / "children").read_text(encoding="ascii").split()
+    return {int(pid) for pid in children if is_running(int(pid))}
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process has in use."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    (line,) = [each for each in lines if each.startswith("VmRSS:")]
+    return int(line.split()[1]) * 1024
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> bool:
+    """Whether a condition came true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()

@@ -1,0 +1,62 @@
+"""The tokens of SPARQL: what is a keyword, and what only looks like one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from endpoint.sparql.lexer import Kind, iter_tokens
+
+
+def kinds(text: str) -> list[tuple[Kind, str]]:
+    return [(token.kind, token.text) for token in iter_tokens(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<http://e/#a>", [(Kind.IRI, "<http://e/#a>")]),
+        ("<\\u0068ttp://e/>", [(Kind.IRI, "<\\u0068ttp://e/>")]),
+        ("?a<?b", [(Kind.VARIABLE, "?a"), (Kind.OPERATOR, "<"), (Kind.VARIABLE, "?b")]),
+        ("?a <= 1", [(Kind.VARIABLE, "?a"), (Kind.OPERATOR, "<="), (Kind.NUMBER, "1")]),
+        ("'it\\'s'", [(Kind.STRING, "'it\\'s'")]),
+        ('"""a "quoted" word"""', [(Kind.STRING, '"""a "quoted" word"""')]),
+        ("'''a\n# b'''", [(Kind.STRING, "'''a\n# b'''")]),
+        ('""', [(Kind.STRING, '""')]),
+        ("e:a\\#b", [(Kind.NAME, "e:a\\#b")]),
+        ("e:a.b.", [(Kind.NAME, "e:a.b"), (Kind.SEPARATOR, ".")]),
+        ("e:%41:b", [(Kind.NAME, "e:%41:b")]),
+        (":", [(Kind.NAME, ":")]),
+        ("_:b1", [(Kind.NAME, "_:b1")]),
+        ("a.b:c", [(Kind.NAME, "a.b:c")]),
+        ("SERVICE#x\n?e", [(Kind.WORD, "SERVICE"), (Kind.VARIABLE, "?e")]),
+        ("'a'@de-AT", [(Kind.STRING, "'a'"), (Kind.LANGUAGE, "@de-AT")]),
+        ("'1'^^e:int", [(Kind.STRING, "'1'"), (Kind.OPERATOR, "^^"), (Kind.NAME, "e:int")]),
+        ("1.5e-3", [(Kind.NUMBER, "1.5e-3")]),
+        ("e:p+", [(Kind.NAME, "e:p"), (Kind.OPERATOR, "+")]),
+        ("<< ?s", [(Kind.OPEN, "<<"), (Kind.VARIABLE, "?s")]),
+        ("e:größe", [(Kind.NAME, "e:größe")]),
+        ("\\u0053ERVICE", [(Kind.OTHER, "\\"), (Kind.WORD, "u0053ERVICE")]),
+        ("'open", [(Kind.OTHER, "'"), (Kind.WORD, "open")]),
+    ],
+)
+def test_text_has_tokens(text: str, expected: list[tuple[Kind, str]]) -> None:
+    assert kinds(text) == expected
+
+
+@given(st.text(alphabet="ab<>?:'\"\\#{}() \n.&", max_size=40))
+def test_tokens_and_what_lies_between_make_the_text(text: str) -> None:
+    end = 0
+    for token in iter_tokens(text):
+        between = text[end : token.position]
+        # Between tokens there is white space, or a comment up to the end of its line.
+        assert not between.strip() or "#" in between
+        assert text[token.position : token.position + len(token.text)] == token.text
+        end = token.position + len(token.text)
+    assert not text[end:].strip() or "#" in text[end:]
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_in_one_pass(text: str) -> None:
+    assert sum(len(token.text) for token in iter_tokens(text)) <= len(text)
