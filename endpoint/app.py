@@ -17,9 +17,13 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from endpoint import editor, health, pages, resources
+from endpoint import editor, health, metrics, pages, resources
 from endpoint.api.v1 import create_api
+from endpoint.cache import ResponseCache
+from endpoint.clients import FairShare, parse_networks
+from endpoint.coding import Codings
 from endpoint.middleware import Envelope
+from endpoint.observe import QueryLog
 from endpoint.problems import Problem, as_problem, problem_response
 from endpoint.releases import ServedReleases
 from endpoint.settings import EndpointSettings
@@ -34,6 +38,7 @@ from kg.queries import load_directory
 __all__ = ["create_app", "create_pool"]
 
 _PACKAGE = Path(__file__).parent
+_MIB = 1024 * 1024
 
 
 def create_pool(settings: EndpointSettings) -> QueryPool:
@@ -46,12 +51,22 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
     build = _build_digest()
+    share = FairShare(budget_s=settings.client_budget_s, earned_per_s=settings.client_earned_per_s)
+    measured = metrics.Metrics(pool=pool, share=share)
     options = RouteOptions(
         limits=_query_limits(settings),
-        max_body_bytes=settings.max_body_mib * 1024 * 1024,
+        max_body_bytes=settings.max_body_mib * _MIB,
+        max_result_bytes=settings.query_max_result_mib * _MIB,
         base_url=settings.base_url,
         build=build,
         editor=editor.show_editor,
+        share=share,
+        trusted_proxies=parse_networks(settings.trusted_proxies),
+        observer=measured,
+        journal=QueryLog(
+            is_full=settings.log_queries, slow_s=settings.slow_query_s, shows_text=settings.log_query_text
+        ),
+        limits_header=_describe_limits(settings),
     )
     sparql = SparqlRoute(pool, releases, asker, options)
 
@@ -59,6 +74,8 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         releases.refresh()
         await pool.start()
+        if releases.current is not None:
+            asker.find_vocabulary(releases.current.id)
         watcher = asyncio.create_task(releases.watch())
         try:
             yield
@@ -77,23 +94,42 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     app.state.releases = releases
     app.state.asker = asker
     app.state.build = build
+    app.state.metrics = measured
     app.mount("/api/v1", create_api(app.state, handlers))
-    return Envelope(app, {"/sparql": _with_app(sparql, app)})
+    cache = ResponseCache(
+        Envelope(Codings(_divert(app, "/sparql", sparql))),
+        find_release=lambda: releases.current.id if releases.current else None,
+        capacity_bytes=settings.cache_mib * _MIB,
+    )
+    measured.watch_cache(cache)
+    return cache
 
 
-def _with_app(route: SparqlRoute, app: Starlette) -> ASGIApp:
-    """The route as the framework would call it: the editor's page looks for the application in the scope."""
+def _divert(app: Starlette, path: str, route: ASGIApp) -> ASGIApp:
+    """The application, but for one path, which is spared the framework's routing."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["app"] = app
-        await route(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == path:
+            # As the framework would do: pages look for the application there.
+            scope["app"] = app
+            await route(scope, receive, send)
+        else:
+            await app(scope, receive, send)
 
     return call
 
 
+def _describe_limits(settings: EndpointSettings) -> str:
+    """The limits of a query, as they stand in a header of each answer."""
+    return (
+        f"time={settings.query_timeout_s:g}s, memory={settings.query_memory_mib}MiB, "
+        f"result={settings.query_max_result_mib}MiB, query={settings.query_max_kib}KiB"
+    )
+
+
 def _routes() -> list[BaseRoute]:
     static = Mount("/static", StaticFiles(directory=_PACKAGE / "static"))
-    return [*health.routes, *resources.routes, *pages.routes, static]
+    return [*health.routes, *metrics.routes, *resources.routes, *pages.routes, static]
 
 
 def _pool_limits(settings: EndpointSettings) -> PoolLimits:
@@ -109,7 +145,7 @@ def _pool_limits(settings: EndpointSettings) -> PoolLimits:
 
 def _worker_options(settings: EndpointSettings) -> WorkerOptions:
     return WorkerOptions(
-        memory_bytes=settings.query_memory_mib * 1024 * 1024,
+        memory_bytes=settings.query_memory_mib * _MIB,
         prefixes_path=(settings.ontology_dir / "prefixes.ttl").resolve(),
     )
 

@@ -69,9 +69,8 @@ class FairShare:
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
         self.refused = 0
 
-    @contextmanager
-    def spend(self, client: str) -> Iterator[None]:
-        """Charge the client for the time inside.
+    def check(self, client: str) -> None:
+        """Let the client ask.
 
         Raises:
             Problem: 429, the client has overdrawn its budget; ``Retry-After`` says when it has earned enough.
@@ -87,6 +86,11 @@ class FairShare:
                 "with narrower queries, or take a dump.",
                 headers={"Retry-After": str(wait_s)},
             )
+
+    @contextmanager
+    def spend(self, client: str) -> Iterator[None]:
+        """Charge the client for the time inside."""
+        account = self._settle(client)
         account.running += 1
         started = self._clock()
         try:

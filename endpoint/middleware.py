@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from logging import getLogger
 from typing import Final
 
@@ -15,17 +14,19 @@ from endpoint.problems import Problem, problem_response
 __all__ = ["Envelope"]
 
 _log = getLogger(__name__)
-_EXPOSED: Final = "ETag, Link, Location, Memento-Datetime, Retry-After"
+_EXPOSED: Final = (
+    "ETag, Link, Location, Memento-Datetime, Retry-After, "
+    "CHAP-Release, CHAP-Rows, CHAP-Limits, CHAP-Hint, Server-Timing"
+)
 # Everything comes from here, nothing runs inline, nobody frames us.
 _POLICY: Final = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 
 class Envelope:
-    """The outermost ASGI application; what is ``direct`` by its path is spared the framework."""
+    """An ASGI application around the routes."""
 
-    def __init__(self, app: ASGIApp, direct: Mapping[str, ASGIApp]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -45,7 +46,7 @@ class Envelope:
             await _answer_options(send_dressed)
             return
         try:
-            await self._direct.get(scope["path"], self._app)(scope, receive, send_dressed)
+            await self._app(scope, receive, send_dressed)
         except Exception:
             request_id = secrets.token_hex(8)
             if has_started:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from endpoint.clients import parse_networks
 from kg.errors import SettingsError
 from kg.settings import asset_directory
 
@@ -49,6 +50,20 @@ class EndpointSettings:
     query_max_operators: int = field(
         default=600, metadata={"help": "operators that a query may chain in one pair of brackets"}
     )
+    query_max_result_mib: int = field(default=2048, metadata={"help": "size of a result, in MiB; beyond it is cut off"})
+    client_budget_s: float = field(
+        default=120.0, metadata={"help": "query seconds that one address may spend before it has to wait"}
+    )
+    client_earned_per_s: float = field(
+        default=0.5, metadata={"help": "query seconds that an address earns back in a second"}
+    )
+    trusted_proxies: str = field(
+        default="", metadata={"help": "addresses or networks, blank-separated, whose `X-Forwarded-For` is believed"}
+    )
+    cache_mib: int = field(default=64, metadata={"help": "memory for answers that were given once, in MiB"})
+    log_queries: bool = field(default=False, metadata={"help": "`true` logs every query, as a line of JSON"})
+    slow_query_s: float = field(default=10.0, metadata={"help": "seconds from which a query is logged as slow"})
+    log_query_text: bool = field(default=False, metadata={"help": "`true` logs the text of slow queries"})
     max_body_mib: int = field(default=2, metadata={"help": "size of a request body, in MiB"})
 
     def __post_init__(self) -> None:
@@ -63,10 +78,14 @@ class EndpointSettings:
             raise SettingsError(f"ENDPOINT_DEFAULT_LANGUAGE must be one of {', '.join(LANGUAGES)}")
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name.startswith(("query_", "max_")) and value <= 0:
+            if each.name.startswith(("query_", "max_", "client_", "cache_", "slow_")) and value <= 0:
                 raise SettingsError(f"{_PREFIX}{each.name.upper()} must be more than 0, not {value}")
         if self.query_max_kib > self.max_body_mib * 1024:
             raise SettingsError("ENDPOINT_QUERY_MAX_KIB is larger than ENDPOINT_MAX_BODY_MIB lets a request be")
+        try:
+            parse_networks(self.trusted_proxies)
+        except ValueError as error:
+            raise SettingsError(f"ENDPOINT_TRUSTED_PROXIES holds no address or network: {error}") from error
         if self.public_url and urlsplit(self.public_url).scheme not in ("http", "https"):
             raise SettingsError("ENDPOINT_PUBLIC_URL must start with http:// or https://")
 
@@ -124,6 +143,10 @@ def worker_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
 
 
 def _parse_value(variable: str, text: str, type_name: str) -> object:
+    if type_name == "bool":
+        if text.lower() not in ("true", "false"):
+            raise SettingsError(f"{variable} must be true or false, not {text!r}")
+        return text.lower() == "true"
     parsers = {"int": int, "float": float, "Path": Path, "str": str}
     try:
         return parsers[type_name](text)

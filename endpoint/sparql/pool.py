@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from logging import getLogger
 from typing import Final, Literal, TypeAlias
@@ -49,6 +49,7 @@ class Answer:
         self.worker = worker
         self.is_complete = False
         self.reason: StopReason | None = None
+        self.rows: int | None = None
         self.started = time.monotonic()
         self._limits = limits
 
@@ -60,6 +61,7 @@ class Answer:
         """
         frame = await self._take()
         assert frame.kind is FrameKind.HEAD, frame.kind
+        self.rows = int(frame.body) if frame.body else None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The chunks of the result.
@@ -111,6 +113,8 @@ class QueryPool:
         self._store: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        # Workers that ended with their query unfinished, by reason.
+        self.stopped: Counter[str] = Counter()
 
     @property
     def is_ready(self) -> bool:
@@ -163,8 +167,12 @@ class QueryPool:
             worker.open_store(path)
 
     @asynccontextmanager
-    async def answer(self, job: Job) -> AsyncIterator[Answer]:
+    async def answer(self, job: Job, spending: AbstractContextManager[None] | None = None) -> AsyncIterator[Answer]:
         """The answer to a job, begun well; leaving the context before its end kills the worker.
+
+        Args:
+            job: what to ask.
+            spending: entered while a worker is busy with the job, not while the job waits for one.
 
         Raises:
             Problem: the job was not admitted, or its evaluation failed before the first byte.
@@ -178,11 +186,14 @@ class QueryPool:
             loop.call_later(self.limits.long_after_s, self._move_to_long_lane, answer),
         ]
         try:
-            worker.ask(job)
-            await answer.begin()
-            yield answer
+            with spending or nullcontext():
+                worker.ask(job)
+                await answer.begin()
+                yield answer
         finally:
             self._running.discard(answer)
+            if not answer.is_complete:
+                self.stopped[answer.reason or "left-or-crashed"] += 1
             for timer in timers:
                 timer.cancel()
             self._release(worker, is_usable=answer.is_complete)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -13,16 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from endpoint.clients import FairShare, Network, find_client
 from endpoint.negotiation import negotiate_media_type
+from endpoint.observe import QueryLog, QueryObserver
 from endpoint.problems import Problem, as_problem, problem_response
 from endpoint.releases import ServedReleases
 from endpoint.sparql.ask import Asker, Term, iri
 from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
 from endpoint.sparql.frames import Job
 from endpoint.sparql.guard import Limits, inspect_query
-from endpoint.sparql.pool import QueryPool
+from endpoint.sparql.hints import find_hints
+from endpoint.sparql.pool import Answer, QueryPool
 from endpoint.sparql.protocol import QueryRequest, read_request
-from endpoint.sparql.stream import stream_answer
+from endpoint.sparql.stream import ClientLeft, Delivery, ResultBroken, stream_answer
 from kg.errors import KgError
 
 __all__ = ["EditorPage", "RouteOptions", "SparqlRoute"]
@@ -32,6 +36,8 @@ EditorPage: TypeAlias = Callable[[Request, QueryRequest], Awaitable[Response]]
 _METHODS: Final = ("GET", "HEAD", "POST")
 _HTML: Final = "text/html"
 _VARY: Final = {"Vary": "Accept"}
+# Below this a query is cheap, and a hint would cost more than it helps, unless nothing was found.
+_WORTH_A_HINT_S: Final = 0.05
 _INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
 
 
@@ -41,9 +47,15 @@ class RouteOptions:
 
     limits: Limits
     max_body_bytes: int
+    max_result_bytes: int
     base_url: str
     build: str
     editor: EditorPage
+    share: FairShare
+    trusted_proxies: tuple[Network, ...]
+    observer: QueryObserver
+    journal: QueryLog
+    limits_header: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +83,29 @@ class SparqlRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         exchange = _Exchange(scope, Headers(scope=scope), receive, send)
+        started, outcome, sent, text = time.monotonic(), "ok", 0, None
         try:
             request = await self._read(exchange)
-            if request.text is None:
+            text = request.text
+            if text is None:
                 await self._introduce(exchange, request)
-            else:
-                await self._answer(exchange, request, request.text)
-        except Problem as problem:
+                return
+            sent = await self._answer(exchange, request, text)
+        except (Problem, KgError) as error:
+            problem = error if isinstance(error, Problem) else as_problem(error)
+            outcome = problem.code
+            problem.headers.setdefault("CHAP-Limits", self._options.limits_header)
             await exchange.reply(problem_response(problem))
-        except KgError as error:
-            await exchange.reply(problem_response(as_problem(error)))
+        except ClientLeft:
+            outcome = "client-left"
+        except ResultBroken:
+            outcome = "broken"
+            raise
+        finally:
+            if text is not None:
+                seconds = time.monotonic() - started
+                self._options.observer.observe(outcome, seconds, sent)
+                self._options.journal.note(text, outcome, seconds, sent)
 
     async def _read(self, exchange: _Exchange) -> QueryRequest:
         method = exchange.scope["method"]
@@ -115,12 +140,13 @@ class SparqlRoute:
         )
         await exchange.reply(Response(body, headers={"Content-Type": format_.content_type, **headers}))
 
-    async def _answer(self, exchange: _Exchange, request: QueryRequest, text: str) -> None:
+    async def _answer(self, exchange: _Exchange, request: QueryRequest, text: str) -> int:
+        """The number of bytes sent."""
         inspection = inspect_query(text, limits=self._options.limits)
         accept = exchange.headers.get("accept")
         if request.format == "html" or (request.format is None and _prefers_html(accept)):
             await exchange.reply(await self._options.editor(_make_request(exchange), request))
-            return
+            return 0
         format_ = choose_format(inspection.form, accept=accept, override=request.format)
         release = self._releases.get(request.release)
         headers: Mapping[str, str]
@@ -131,7 +157,7 @@ class SparqlRoute:
             headers = self._headers(request, format_, release.id, text, graphs)
             if _is_known(headers["ETag"], exchange.headers):
                 await exchange.reply(Response(status_code=304, headers=headers))
-                return
+                return 0
         job = Job(
             store=str(release.store_path),
             text=text,
@@ -139,14 +165,35 @@ class SparqlRoute:
             default_graphs=request.default_graphs,
             named_graphs=request.named_graphs,
         )
-        await stream_answer(
-            self._pool,
-            job,
-            headers={"Content-Type": format_.content_type, "CHAP-Release": release.id, **headers},
+        client = find_client(exchange.scope, self._options.trusted_proxies)
+        self._options.share.check(client)
+        started = time.monotonic()
+
+        def describe(answer: Answer) -> Mapping[str, str]:
+            seconds = time.monotonic() - started
+            found = {
+                "Content-Type": format_.content_type,
+                "CHAP-Release": release.id,
+                "CHAP-Limits": self._options.limits_header,
+                "Server-Timing": f"query;dur={seconds * 1000:.1f}",
+                **headers,
+            }
+            if answer.rows is not None:
+                found["CHAP-Rows"] = str(answer.rows)
+            if answer.rows == 0 or seconds > _WORTH_A_HINT_S:
+                vocabulary = self._asker.find_vocabulary(release.id)
+                if vocabulary and (hints := find_hints(text, vocabulary)):
+                    found["CHAP-Hint"] = "; ".join(hints).encode("ascii", "backslashreplace").decode()
+            return found
+
+        delivery = Delivery(
             is_head=exchange.scope["method"] == "HEAD",
             receive=exchange.receive,
             send=exchange.send,
+            describe=describe,
+            max_bytes=self._options.max_result_bytes,
         )
+        return await stream_answer(self._pool, job, delivery, self._options.share.spend(client))
 
     def _headers(self, request: QueryRequest, format_: Format, release_id: str, *parts: str) -> dict[str, str]:
         """ETag, caching and Vary of an answer that is a function of release and request."""

@@ -23,6 +23,7 @@ from typing import IO, Final, cast
 import pyoxigraph as ox
 
 from endpoint.sparql.frames import FRAME_BYTES, Binding, Failure, Frame, FrameDecoder, FrameKind, Job, encode_frame
+from endpoint.sparql.rows import count_rows
 from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError
 from kg.rdfio import load_prefixes
 from kg.store import QueryResult, open_read_only, write_result
@@ -41,11 +42,12 @@ _CLONE_NEWNET: Final = 0x40000000
 class _FrameWriter:
     """A file that a result is written to: full frames go out at once, the first with the head before it."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, media_type: str) -> None:
         self._connection = connection
+        self._media_type = media_type
         self._parts: list[bytes] = []
         self._size = 0
-        self._head = encode_frame(FrameKind.HEAD)
+        self._has_begun = False
 
     def write(self, data: bytes) -> int:
         self._parts.append(bytes(data))
@@ -64,8 +66,12 @@ class _FrameWriter:
     def _send(self, tail: bytes) -> None:
         body = b"".join(self._parts)
         frames = [encode_frame(FrameKind.DATA, body[at : at + FRAME_BYTES]) for at in range(0, len(body), FRAME_BYTES)]
-        self._connection.sendall(self._head + b"".join(frames) + tail)
-        self._head = b""
+        if not self._has_begun:
+            # A result that is whole already says how many rows it has.
+            rows = count_rows(body, self._media_type) if tail else None
+            frames.insert(0, encode_frame(FrameKind.HEAD, b"" if rows is None else str(rows).encode()))
+            self._has_begun = True
+        self._connection.sendall(b"".join(frames) + tail)
         self._parts.clear()
         self._size = 0
 
@@ -117,7 +123,7 @@ class _Worker:
     def _answer(self, job: Job) -> None:
         store = self._open(job.store)
         result = _evaluate(store, job)
-        writer = _FrameWriter(self._connection)
+        writer = _FrameWriter(self._connection, job.media_type)
         # The writer is a file as far as the engine uses one.
         output = cast("IO[bytes]", writer)
         rdf_format = ox.RdfFormat.from_media_type(job.media_type)

@@ -1,0 +1,83 @@
+"""Figures for operators, in the Prometheus text format at ``/metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from endpoint.cache import ResponseCache
+from endpoint.clients import FairShare
+from endpoint.sparql.pool import QueryPool
+
+__all__ = ["Metrics", "routes"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """What is counted, read when somebody asks."""
+
+    def __init__(self, *, pool: QueryPool, share: FairShare) -> None:
+        self._registry = CollectorRegistry()
+        self._latency = Histogram(
+            "chap_query_seconds", "Time from request to last byte, by outcome", ["outcome"],
+            buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
+        self.sent_bytes = 0
+        self._state = _State(self, pool, share)
+        self._registry.register(self._state)
+
+    def observe(self, outcome: str, seconds: float, sent_bytes: int) -> None:
+        """Take note of one query."""
+        self._latency.labels(outcome).observe(seconds)
+        self.sent_bytes += sent_bytes
+
+    def watch_cache(self, cache: ResponseCache) -> None:
+        """Report on the cache, which is made around the application that holds these metrics."""
+        self._state.cache = cache
+
+    def write(self) -> bytes:
+        """All figures as text."""
+        return generate_latest(self._registry)
+
+
+class _State(Collector):
+    """Figures that others hold already."""
+
+    def __init__(self, metrics: Metrics, pool: QueryPool, share: FairShare) -> None:
+        self._metrics = metrics
+        self._pool = pool
+        self._share = share
+        self.cache: ResponseCache | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures of now (prometheus_client.registry.Collector)."""
+        for name, value in self._pool.counts().items():
+            yield GaugeMetricFamily(f"chap_pool_{name}", "Workers and queries of the pool", value=value)
+        stopped = CounterMetricFamily(
+            "chap_workers_stopped", "Workers that ended before their query", labels=["reason"]
+        )
+        for reason, count in sorted(self._pool.stopped.items()):
+            stopped.add_metric([reason], count)
+        yield stopped
+        yield CounterMetricFamily("chap_clients_refused", "Queries beyond a client's share", value=self._share.refused)
+        yield CounterMetricFamily("chap_sent_bytes", "Bytes of results sent", value=self._metrics.sent_bytes)
+        if self.cache is not None:
+            yield CounterMetricFamily("chap_cache_hits", "Answers from the cache", value=self.cache.hits)
+            yield CounterMetricFamily("chap_cache_misses", "Answers that were made", value=self.cache.misses)
+            yield GaugeMetricFamily("chap_cache_bytes", "Bytes that the cache holds", value=self.cache.held_bytes)
+
+
+async def _show_metrics(request: Request) -> Response:
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.write(), headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
+
+
+routes = [Route("/metrics", _show_metrics)]
