@@ -95,6 +95,7 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     app.state.asker = asker
     app.state.build = build
     app.state.metrics = measured
+    app.state.share = share
     app.mount("/api/v1", create_api(app.state, handlers))
     cache = ResponseCache(
         Envelope(Codings(_divert(app, "/sparql", sparql))),

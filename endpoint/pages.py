@@ -20,9 +20,8 @@ from endpoint.sparql.ask import Asker
 from endpoint.sparql.ask import iri as make_iri
 from endpoint.texts import LANGUAGES, load_texts, write_number
 from endpoint.views import Row, View, flatten, make_thing_view, pick, to_path
-from kg.queries import load_directory
 
-__all__ = ["FORMATS", "render_editor", "render_page", "render_thing", "routes"]
+__all__ = ["FORMATS", "render_page", "render_thing", "routes"]
 
 # suffix of a document, media type, name for people
 FORMATS: Final = (
@@ -94,12 +93,6 @@ async def _show_list(request: Request) -> Response:
     )
 
 
-async def render_editor(request: Request, query: str) -> Response:
-    """The query editor, with the competency questions as examples."""
-    questions = load_directory(request.app.state.settings.ontology_dir / "questions")
-    return await render_page(request, "sparql.html", query=query, questions=questions, vary="Accept, Accept-Language")
-
-
 async def render_thing(request: Request, *, kind: str, slug: str) -> Response:
     """The page about a thing.
 
@@ -128,7 +121,7 @@ async def render_thing(request: Request, *, kind: str, slug: str) -> Response:
 async def render_page(
     request: Request, template: str, *, vary: str = "Accept-Language", status: int = 200, **values: Any
 ) -> Response:
-    """A page inside the common frame."""
+    """A page inside the common frame; one with another status than 200 is not kept by anybody."""
     language = _choose_language(request)
     other = "en" if language == "de" else "de"
     parameters = {**request.query_params, "lang": other}
@@ -143,12 +136,11 @@ async def render_page(
         base_url=request.app.state.settings.base_url,
         **values,
     )
-    response = make_response(
-        request, html.encode(), "text/html; charset=utf-8", vary=vary, headers={"Content-Language": language}
-    )
+    headers = {"Content-Language": language}
     if status != 200:
-        response.status_code = status
-    return response
+        headers |= {"Cache-Control": "no-store", "Vary": vary}
+        return Response(html, status_code=status, headers=headers, media_type="text/html; charset=utf-8")
+    return make_response(request, html.encode(), "text/html; charset=utf-8", vary=vary, headers=headers)
 
 
 def _make_link(request: Request, language: str) -> Callable[..., str]:

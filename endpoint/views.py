@@ -26,6 +26,10 @@ _FACTS: Final = (
     (f"{_CHAP}status", "status", False),
     (f"{_CHAP}offers", "services", False),
     ("http://xmlns.com/foaf/0.1/homepage", "website", False),
+    ("http://xmlns.com/foaf/0.1/page", "website", False),
+    (f"{_DCTERMS}publisher", "publisher", False),
+    (f"{_DCTERMS}date", "date", True),
+    (f"{_CHAP}dateNote", "date", False),
     (f"{_CHAP}legalForm", "legal_form", False),
     ("http://www.w3.org/ns/legal#legalName", "legal_name", False),
     (f"{_SKOS}altLabel", "also_called", False),
@@ -136,7 +140,8 @@ class _Builder:
     def head(self, own: Mapping[str, list[Row]], iri: str) -> View:
         names = {row.get("value_lang", ""): row["value"] for row in own.get(f"{_SKOS}prefLabel", ())}
         other = "en" if self.language == "de" else "de"
-        name = names.get(self.language) or names.get(other) or iri.rpartition("/")[2]
+        titles = [row["value"] for row in own.get(f"{_DCTERMS}title", ())]
+        name = names.get(self.language) or names.get(other) or next(iter(titles), iri.rpartition("/")[2])
         descriptions = self._in_language(own.get(f"{_DCTERMS}description", ()))
         topics = {row["value"]: row for row in own.get(f"{_CHAP}focus", ())}
         kinds = {row["value"]: pick(row, "label", self.language) for row in own.get(f"{_CHAP}kind", ())}

@@ -31,7 +31,7 @@ from kg.errors import KgError
 
 __all__ = ["EditorPage", "RouteOptions", "SparqlRoute"]
 
-EditorPage: TypeAlias = Callable[[Request, QueryRequest], Awaitable[Response]]
+EditorPage: TypeAlias = Callable[[Request, QueryRequest, Limits], Awaitable[Response]]
 
 _METHODS: Final = ("GET", "HEAD", "POST")
 _HTML: Final = "text/html"
@@ -120,7 +120,7 @@ class SparqlRoute:
         """A page for people, a description of the service for programs (SPARQL 1.1 Service Description, section 2)."""
         accept = exchange.headers.get("accept")
         if request.format is None and _prefers_html(accept):
-            await exchange.reply(await self._options.editor(_make_request(exchange), request))
+            await exchange.reply(await self._options.editor(_make_request(exchange), request, self._options.limits))
             return
         format_ = choose_format("construct", accept=accept, override=request.format)
         release = self._releases.get(request.release)
@@ -137,16 +137,20 @@ class SparqlRoute:
             dataset=iri(f"{endpoint}#dataset"),
             default_graph=iri(f"{endpoint}#default-graph"),
             triples=Term("literal", str(release.manifest.counts.triples), datatype=_INTEGER),
+            extent=Term("literal", f"{release.manifest.counts.graphs} named graphs", "en"),
+            limits=Term("literal", f"Limits of a query: {self._options.limits_header}.", "en"),
         )
         await exchange.reply(Response(body, headers={"Content-Type": format_.content_type, **headers}))
 
     async def _answer(self, exchange: _Exchange, request: QueryRequest, text: str) -> int:
         """The number of bytes sent."""
-        inspection = inspect_query(text, limits=self._options.limits)
         accept = exchange.headers.get("accept")
         if request.format == "html" or (request.format is None and _prefers_html(accept)):
-            await exchange.reply(await self._options.editor(_make_request(exchange), request))
+            # The page shows what is wrong with a query, too.
+            page = await self._options.editor(_make_request(exchange), request, self._options.limits)
+            await exchange.reply(page)
             return 0
+        inspection = inspect_query(text, limits=self._options.limits)
         format_ = choose_format(inspection.form, accept=accept, override=request.format)
         release = self._releases.get(request.release)
         headers: Mapping[str, str]
