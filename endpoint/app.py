@@ -89,6 +89,8 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
         exception_handlers=handlers,
         lifespan=lifespan,
     )
+    # One address, one thing: a slash more is another address, and nothing is there.
+    app.router.redirect_slashes = False
     app.state.settings = settings
     app.state.pool = pool
     app.state.releases = releases

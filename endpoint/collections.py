@@ -101,7 +101,10 @@ async def fetch_list(
     bindings = {"class": iri(collection.class_iri)}
     for name in ("kind", "field", "region"):
         if value := getattr(filters, name):
-            bindings[name] = iri(_resolve(name, value, options[name]))
+            found = _resolve(name, value, options[name])
+            if name == "region" and not await asker.select("is-known", release=release, thing=iri(found)):
+                raise _unknown(name, value, options[name])
+            bindings[name] = iri(found)
     if filters.q:
         bindings["q"] = text(filters.q)
     return flatten(await asker.select("list", release=release, **bindings))
@@ -119,5 +122,9 @@ def _resolve(name: str, value: str, options: Sequence[Option]) -> str:
             return f"http://dcat-ap.de/def/politicalGeocoding/districtKey/{value}"
         if re.fullmatch(r"[a-z0-9-]+", value):
             return _PLACE + value
+    raise _unknown(name, value, options)
+
+
+def _unknown(name: str, value: str, options: Sequence[Option]) -> Problem:
     known = ", ".join(sorted(option.value for option in options))
-    raise Problem("bad-parameter", 400, f"No {name} {value!r} here. Use one of: {known}.", members={"parameter": name})
+    return Problem("bad-parameter", 400, f"No {name} {value!r} here. Use one of: {known}.", members={"parameter": name})

@@ -113,6 +113,7 @@ async def render_thing(request: Request, *, kind: str, slug: str) -> Response:
         "thing.html",
         formats=FORMATS,
         doc_path=f"/doc/{kind}/{slug}",
+        doc_query=f"?{urlencode({'release': release})}" if release else "",
         vary="Accept, Accept-Language",
         **vars(view),
     )

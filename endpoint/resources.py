@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from endpoint.responses import make_response
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.ask import iri as make_iri
 
-__all__ = ["routes"]
+__all__ = ["check_thing", "routes"]
 
 _THING: Final = "https://w3id.org/chap/id/"
 _SUFFIXES: Final = {suffix: media_type for suffix, media_type, _ in FORMATS} | {"html": "text/html"}
@@ -27,7 +28,7 @@ _SLUG: Final = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?")
 async def _redirect_thing(request: Request) -> Response:
     """See other: the document about the thing."""
     kind, slug = request.path_params["kind"], request.path_params["slug"]
-    _check(kind, slug)
+    check_thing(kind, slug)
     query = f"?{request.url.query}" if request.url.query else ""
     return Response(
         status_code=303, headers={"Location": f"/doc/{kind}/{slug}{query}", "Cache-Control": "public, max-age=3600"}
@@ -47,25 +48,32 @@ async def _show_document(request: Request) -> Response:
                 "not-acceptable", 406, f"Available are {', '.join(_OFFERS)}.", members={"available": list(_OFFERS)}
             )
         media_type = negotiated
-    _check(kind, slug)
+    check_thing(kind, slug)
     if media_type == "text/html":
         return await render_thing(request, kind=kind, slug=slug)
     asker: Asker = request.app.state.asker
     iri = f"{_THING}{kind}/{slug}"
-    body = await asker.construct(
-        "document", media_type=media_type, release=request.query_params.get("release") or None, thing=make_iri(iri)
-    )
-    if iri.encode() not in body and f"/{slug}".encode() not in body and slug.encode() not in body:
+    release = request.query_params.get("release") or None
+    if not await asker.select("is-known", release=release, thing=make_iri(iri)):
         raise Problem("resource-not-found", 404, f"Nothing is known of {iri}.")
+    body = await asker.construct("document", media_type=media_type, release=release, thing=make_iri(iri))
     path = f"/doc/{kind}/{slug}"
+    query = f"?{urlencode({'release': release})}" if release else ""
     links = [f'<{iri}>; rel="canonical"', '<https://creativecommons.org/licenses/by/4.0/>; rel="license"']
     links += [
-        f'<{path}.{each}>; rel="alternate"; type="{type_}"' for each, type_ in _SUFFIXES.items() if type_ != media_type
+        f'<{path}.{each}{query}>; rel="alternate"; type="{type_}"'
+        for each, type_ in _SUFFIXES.items()
+        if type_ != media_type
     ]
     return make_response(request, body, media_type, vary="Accept, Accept-Language", headers={"Link": ", ".join(links)})
 
 
-def _check(kind: str, slug: str) -> None:
+def check_thing(kind: str, slug: str) -> None:
+    """Let only what can be the address of a thing come near a query.
+
+    Raises:
+        Problem: 404, it cannot.
+    """
     if not _SLUG.fullmatch(slug) or not re.fullmatch(r"[a-z]+", kind):
         raise Problem("resource-not-found", 404, f"{_THING}{kind}/{slug} is no address of a thing.")
 

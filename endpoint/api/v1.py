@@ -17,6 +17,7 @@ from starlette.responses import Response
 from endpoint.collections import COLLECTIONS, Collection, fetch_list, fetch_options, parse_filters
 from endpoint.pages import render_page
 from endpoint.problems import Problem, problem_response
+from endpoint.resources import check_thing
 from endpoint.responses import make_response
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.ask import iri as make_iri
@@ -29,6 +30,7 @@ _router = APIRouter(tags=["things"])
 
 _QUERIES: Final = Path(__file__).parent.parent / "queries"
 _JSON_LD: Final = "application/ld+json"
+_PARAMETERS: Final = frozenset(["kind", "field", "region", "q", "limit", "offset", "release"])
 _LICENCE: Final = "https://creativecommons.org/licenses/by/4.0/"
 _CONTEXT: Final = {
     "@vocab": "https://w3id.org/chap/def#",
@@ -76,6 +78,9 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
 ) -> Response:
     """Clusters, hubs, actors or programmes as JSON-LD."""
     chosen = _find_collection(collection)
+    if unknown := set(request.query_params) - _PARAMETERS:
+        known = ", ".join(sorted(_PARAMETERS))
+        raise Problem("bad-parameter", 400, f"No parameter {', '.join(sorted(unknown))} here; there are {known}.")
     asker: Asker = request.app.state.asker
     filters = parse_filters({"kind": kind, "field": field, "region": region, "q": q})
     options = await fetch_options(asker, chosen, release=release or None)
@@ -105,6 +110,7 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
 async def show_thing(request: Request, collection: str, slug: str, release: str = "") -> Response:
     """A thing with the nodes around it, as JSON-LD."""
     chosen = _find_collection(collection)
+    check_thing(chosen.thing_kind, slug)
     asker: Asker = request.app.state.asker
     iri = f"https://w3id.org/chap/id/{chosen.thing_kind}/{slug}"
     rows = await asker.select(

@@ -132,8 +132,14 @@ class Asker:
             media_type=media_type,
             bindings={name: _encode_term(term) for name, term in bindings.items()},
         )
-        async with self._pool.answer(job) as answer:
-            return b"".join([chunk async for chunk in answer])
+        try:
+            async with self._pool.answer(job) as answer:
+                return b"".join([chunk async for chunk in answer])
+        except Problem as problem:
+            if problem.status == 400:
+                # A stored query that the engine cannot answer is our fault, not the client's.
+                raise QueryError(f"the query {query_id} failed: {problem.detail}") from problem
+            raise
 
 
 def _parse_term(value: dict[str, str]) -> Term:

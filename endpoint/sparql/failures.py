@@ -8,11 +8,12 @@ from typing import Final
 
 from endpoint.problems import Problem
 from endpoint.sparql.frames import Failure
-from kg.errors import QuerySyntaxError, QueryTimeout
+from kg.errors import QueryError, QuerySyntaxError, QueryTimeout
 
 __all__ = ["busy_problem", "closing_problem", "crash_problem", "failure_problem", "timeout_problem"]
 
-_STATUS = {QuerySyntaxError.code: 400, "not-acceptable": 406}
+# What the engine cannot do with a query (an unknown function, a wrong number of arguments) is for the client to change.
+_STATUS = {QuerySyntaxError.code: 400, QueryError.code: 400, "not-acceptable": 406}
 _CHARACTER_CLASS: Final = re.compile(r",? ?\[[^\]\"]*\]")
 _SENTENCE: Final = re.compile(r"(?:The [A-Z]|IRI parsing).*?(?=, \[|$)", re.DOTALL)
 _LONGEST: Final = 300

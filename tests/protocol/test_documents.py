@@ -7,6 +7,7 @@ import pytest
 from rdflib import Graph, URIRef
 from rdflib.compare import to_isomorphic
 
+from kg.release import Release
 from tests.assertions import assert_problem
 
 THING = "https://w3id.org/chap/id/organisation/de-holm"
@@ -82,6 +83,28 @@ def test_document_names_licence_and_alternates(client: httpx.Client) -> None:
     assert 'type="application/ld+json"' in links
 
 
+@pytest.mark.parametrize("suffix", SYNTAXES)
+def test_paragraph_of_a_source_is_a_thing_like_others(client: httpx.Client, suffix: str) -> None:
+    paragraph = "https://w3id.org/chap/id/source/bbfi-hessen-2024/p5"
+    answer = client.get(f"/doc/source/bbfi-hessen-2024/p5.{suffix}")
+    assert answer.status_code == 200
+    graph = Graph().parse(data=answer.text, format=PARSERS[suffix])
+    assert (URIRef(paragraph), None, None) in graph
+
+
+@pytest.mark.parametrize("suffix", SYNTAXES)
+@pytest.mark.parametrize("slug", ["rdf", "xml", "w3", "de-nothing"])
+def test_unknown_slug_is_unknown_in_every_syntax(client: httpx.Client, slug: str, suffix: str) -> None:
+    assert_problem(client.get(f"/doc/organisation/{slug}.{suffix}"), 404, "resource-not-found")
+
+
+def test_links_of_a_named_release_stay_in_it(client: httpx.Client, release: Release) -> None:
+    answer = client.get("/doc/organisation/de-holm.ttl", params={"release": release.id})
+    assert f"/doc/organisation/de-holm.jsonld?release={release.id}" in answer.headers["link"]
+    page = client.get("/doc/organisation/de-holm.html", params={"release": release.id}).text
+    assert f'href="/doc/organisation/de-holm.ttl?release={release.id}"' in page
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -89,6 +112,8 @@ def test_document_names_licence_and_alternates(client: httpx.Client) -> None:
         "/doc/organisation/de-nothing.ttl",
         "/doc/castle/de-holm",
         "/id/organisation/A",
+        "/doc/organisation/de-holm/",
+        "/clusters/",
         "/id/x/..%2f",
     ],
 )
