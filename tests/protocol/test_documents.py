@@ -113,7 +113,6 @@ def test_links_of_a_named_release_stay_in_it(client: httpx.Client, release: Rele
         "/doc/castle/de-holm",
         "/id/organisation/A",
         "/doc/organisation/de-holm/",
-        "/clusters/",
         "/id/x/..%2f",
     ],
 )
