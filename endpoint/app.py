@@ -22,7 +22,7 @@ from endpoint.api.v1 import create_api
 from endpoint.cache import ResponseCache
 from endpoint.clients import FairShare, parse_networks
 from endpoint.coding import Codings
-from endpoint.middleware import Envelope
+from endpoint.middleware import Envelope, internal_problem
 from endpoint.observe import QueryLog
 from endpoint.problems import Problem, as_problem, problem_response
 from endpoint.releases import ServedReleases
@@ -83,7 +83,12 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
             watcher.cancel()
             await pool.close()
 
-    handlers = {Problem: _answer_problem, KgError: _answer_error, HTTPException: _answer_http_error}
+    handlers = {
+        Problem: _answer_problem,
+        KgError: _answer_error,
+        HTTPException: _answer_http_error,
+        Exception: _answer_bug,
+    }
     app = Starlette(
         routes=_routes(),
         exception_handlers=handlers,
@@ -177,6 +182,10 @@ async def _answer_problem(_: Request, error: Exception) -> Response:
 async def _answer_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, KgError)
     return problem_response(as_problem(error))
+
+
+async def _answer_bug(request: Request, _: Exception) -> Response:
+    return problem_response(internal_problem(request.scope))
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:

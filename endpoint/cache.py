@@ -14,6 +14,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from endpoint.bodies import find_length, read_body
+from endpoint.problems import Problem, problem_response
+
 __all__ = ["ResponseCache"]
 
 _Headers = list[tuple[bytes, bytes]]
@@ -54,17 +57,27 @@ class ResponseCache:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        try:
+            await self._answer(scope, receive, send)
+        except Problem as problem:
+            await problem_response(problem)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = b""
         method = scope["method"]
         if method == "POST":
-            if scope["path"] != _POST_PATH or not _is_short(scope["headers"]):
+            length = find_length(scope["headers"])
+            if scope["path"] != _POST_PATH or length is None or length > _POST_LIMIT:
                 await self._app(scope, receive, send)
                 return
-            body, receive = await _read_ahead(receive)
+            body, receive = await _read_ahead(receive, length)
         elif method not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        selecting, if_none_match = _select_headers(scope["headers"])
+        selecting, if_none_match, hosts = _select_headers(scope["headers"])
+        if hosts != 1 and scope["http_version"] == "1.1":
+            # RFC 9112, section 3.2; the server underneath leaves it to us.
+            raise Problem("bad-host", 400, "A request names its host once.")
         key = (self._find_release(), scope["path"], scope["query_string"], selecting, method == "POST", body)
         entry = self._entries.get(key)
         if entry is not None:
@@ -154,36 +167,30 @@ def _matches(header: bytes, etag: bytes) -> bool:
     return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in header.split(b","))
 
 
-def _select_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[tuple[bytes, bytes], ...], bytes]:
+def _select_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[tuple[bytes, bytes], ...], bytes, int]:
+    """What an answer depends on, what the client has, and how often it names a host."""
     found: _Headers = []
     if_none_match = b""
+    hosts = 0
     for name, value in headers:
         if name in _SELECTING:
             found.append((name, value))
         elif name == b"if-none-match":
             if_none_match += value if not if_none_match else b"," + value
+        elif name == b"host":
+            hosts += 1
     found.sort()
-    return tuple(found), if_none_match
+    return tuple(found), if_none_match, hosts
 
 
-def _is_short(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    lengths = [value for name, value in headers if name == b"content-length"]
-    return len(lengths) == 1 and lengths[0].isdigit() and int(lengths[0]) <= _POST_LIMIT
-
-
-async def _read_ahead(receive: Receive) -> tuple[bytes, Receive]:
+async def _read_ahead(receive: Receive, length: int) -> tuple[bytes, Receive]:
     """The body of a request, and a ``receive`` that gives it once more."""
-    messages: list[Message] = []
-    while True:
-        message = await receive()
-        messages.append(message)
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            break
-    waiting = iter(messages)
+    body = await read_body(receive, declared=length, limit=_POST_LIMIT)
+    waiting = [body]
 
     async def again() -> Message:
-        for message in waiting:
-            return message
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
         return await receive()
 
-    return b"".join(message.get("body", b"") for message in messages), again
+    return body, again

@@ -45,7 +45,11 @@ def find_client(scope: Scope, trusted: Sequence[Network]) -> str:
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     hops = [hop.strip() for hop in b",".join(forwarded).decode("latin-1").split(",") if hop.strip()]
     while hops and _is_in(address, trusted):
-        address = hops.pop()
+        hop = _parse_hop(hops.pop())
+        if hop is None:
+            # What is no address cannot be an account; the last one that was stands for all behind it.
+            break
+        address = hop
     return address
 
 
@@ -119,6 +123,17 @@ class FairShare:
         earned = passed * self._earned_per_s
         account.balance_s = min(self._budget_s, account.balance_s + earned - passed * account.running)
         return account
+
+
+def _parse_hop(text: str) -> str | None:
+    """The address of a hop, in its normal form, without port and brackets; None for ``unknown`` and the like."""
+    candidates = [text, text.rpartition(":")[0], text.partition("]")[0].removeprefix("[")]
+    for candidate in candidates:
+        try:
+            return str(ipaddress.ip_address(candidate))
+        except ValueError:
+            continue
+    return None
 
 
 def _is_in(address: str, networks: Sequence[Network]) -> bool:

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from endpoint.problems import Problem
+from kg.errors import ReleaseDamaged
 
 __all__ = ["routes"]
 
@@ -20,13 +21,20 @@ async def _live(_: Request) -> Response:
 
 async def _ready(request: Request) -> Response:
     """A release is open and a worker is there for the next query."""
-    release = request.app.state.releases.current
+    releases = request.app.state.releases
+    release = releases.current
     pool = request.app.state.pool
+    if release is None and releases.damage is not None:
+        raise Problem(ReleaseDamaged.code, 503, releases.damage)
     if release is None:
         raise Problem("not-ready", 503, "Nothing is published yet: 'kg build' makes the first release.")
     if not pool.is_ready:
         raise Problem("not-ready", 503, "No query worker is alive; new ones are being started.")
-    return JSONResponse({"status": "ready", "release": release.id, "pool": pool.counts()}, headers=_HEADERS)
+    answer = {"status": "ready", "release": release.id, "pool": pool.counts()}
+    if releases.damage is not None:
+        # An earlier release is served still: ready, but not with what was published last.
+        answer[ReleaseDamaged.code] = releases.damage
+    return JSONResponse(answer, headers=_HEADERS)
 
 
 routes = [Route("/health/live", _live), Route("/health/ready", _ready)]

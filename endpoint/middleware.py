@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from endpoint.problems import Problem, problem_response
 
-__all__ = ["Envelope"]
+__all__ = ["Envelope", "internal_problem"]
 
 _log = getLogger(__name__)
 _EXPOSED: Final = (
@@ -33,13 +33,20 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        has_started = False
+        held: Message | None = None
+        has_begun = has_ended = False
 
         async def send_dressed(message: Message) -> None:
-            nonlocal has_started
+            nonlocal held, has_begun, has_ended
             if message["type"] == "http.response.start":
-                has_started = True
+                # Held back until there are bytes: what fails before them can still be answered honestly.
                 _dress(MutableHeaders(raw=message.setdefault("headers", [])))
+                held = message
+                return
+            if held is not None:
+                start, held, has_begun = held, None, True
+                await send(start)
+            has_ended = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         if scope["method"] == "OPTIONS":
@@ -47,16 +54,26 @@ class Envelope:
             return
         try:
             await self._app(scope, receive, send_dressed)
-        except Exception:
-            request_id = secrets.token_hex(8)
-            if has_started:
+        except Exception as error:
+            if has_ended:
+                # The framework has answered and passes the exception on for whoever logs it.
+                _log.exception("%s %s failed", scope["method"], scope["path"])
+                return
+            if has_begun:
                 # The server cuts the connection: what went out must not look complete.
                 raise
-            _log.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
-            problem = Problem(
-                "internal", 500, "This is our bug; the log of the server has it.", members={"request_id": request_id}
-            )
+            held = None
+            problem = error.__cause__ if isinstance(error.__cause__, Problem) else internal_problem(scope)
             await problem_response(problem)(scope, receive, send_dressed)
+
+
+def internal_problem(scope: Scope) -> Problem:
+    """The problem that a bug of ours is to a client; call it while the exception is handled, so that it is logged."""
+    request_id = secrets.token_hex(8)
+    _log.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
+    return Problem(
+        "internal", 500, "This is our bug; the log of the server has it.", members={"request_id": request_id}
+    )
 
 
 def _dress(headers: MutableHeaders) -> None:

@@ -176,7 +176,7 @@ def _release(request: Request) -> str | None:
 
 
 def _parse_page(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= 10_000:
         raise Problem("bad-parameter", 400, f"The page {text!r} is no number from 1.", members={"parameter": "page"})
     return int(text)
 

@@ -20,6 +20,7 @@ from typing import IO, Final, cast
 import pyoxigraph as ox
 
 from kg.changes import iter_changes, iter_dump_lines, write_patch
+from kg.errors import ReleaseDamaged
 from kg.journal import sync_directory
 from kg.manifest import (
     CHANGES_NAME,
@@ -79,9 +80,7 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         with _open_gzip(directory / TURTLE_DUMP_NAME) as output:
             triples = ox.parse(path=str(merged_path), format=ox.RdfFormat.N_TRIPLES)
             write_turtle(triples, output, prefixes=inputs.prefixes)
-        with nquads_path.open("rb") as after, _open_gzip(directory / CHANGES_NAME) as output:
-            before = iter_dump_lines(inputs.parent_dump_path) if inputs.parent_dump_path else iter(())
-            write_patch(iter_changes(before, after), output, release=inputs.id, parent=inputs.parent)
+        has_changes = _write_changes(directory / CHANGES_NAME, nquads_path, inputs=inputs)
         loading.result()
     (directory / REPORT_NAME).write_bytes(inputs.report_turtle)
     manifest = Manifest(
@@ -92,6 +91,7 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         counts=counts,
         open_licences=tuple(sorted(inputs.open_licences)),
         versions={"chap-kg": version("chap-kg"), "pyoxigraph": ox.__version__},
+        has_changes=has_changes,
         extra=inputs.extra,
     )
     write_manifest(manifest, directory / MANIFEST_NAME)
@@ -105,6 +105,18 @@ def sync_tree(directory: Path) -> None:
             with (Path(parent) / name).open("rb") as file:
                 os.fsync(file.fileno())
         sync_directory(Path(parent))
+
+
+def _write_changes(path: Path, nquads_path: Path, *, inputs: ReleaseInputs) -> bool:
+    """Whether there is a file of changes now; without the dump of the parent there can be none."""
+    try:
+        with nquads_path.open("rb") as after, _open_gzip(path) as output:
+            before = iter_dump_lines(inputs.parent_dump_path) if inputs.parent_dump_path else iter(())
+            write_patch(iter_changes(before, after), output, release=inputs.id, parent=inputs.parent)
+    except ReleaseDamaged:
+        path.unlink()
+        return False
+    return True
 
 
 def _write_merged(nquads_path: Path, merged_path: Path, *, open_graphs: Collection[str]) -> Counts:

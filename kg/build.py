@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kg.describe import describe
-from kg.errors import PublishRefused
+from kg.errors import PublishRefused, SourceError
 from kg.infer import infer
 from kg.lift import Lifted, lift
 from kg.rdfio import load_prefixes
@@ -30,9 +30,12 @@ def lift_all(settings: KgSettings) -> Lifted:
     """All named graphs that a release would hold, in memory, before validation.
 
     Raises:
+        SourceError: there is no directory of tables.
         TableError: a table has broken cells, or a row makes no statement.
         RdfSyntaxError: a file of the ontology is broken.
     """
+    if not settings.data_dir.is_dir():
+        raise SourceError(f"{settings.data_dir} is no directory; the curated tables are expected there")
     lifted = lift(load_tables(settings.data_dir, settings.ontology_dir), settings.ontology_dir, settings.data_dir)
     infer(lifted.store)
     describe(lifted.store)
@@ -57,16 +60,14 @@ def build(settings: KgSettings) -> BuildResult:
     report = _validate(lifted, settings)
     if report.violations:
         raise PublishRefused(report.to_text())
-    releases = Releases(settings.releases_dir)
-    before = releases.current()
-    release = releases.publish(
+    published = Releases(settings.releases_dir).publish(
         quads=lifted.store,
         open_licences=settings.open_licences,
         report_turtle=report.to_turtle(),
         manifest_extra={"report": report.summary()},
         prefixes=load_prefixes(settings.ontology_dir / "prefixes.ttl"),
     )
-    return BuildResult(release, report, is_new=before is None or release.id != before.id)
+    return BuildResult(published.release, report, is_new=published.is_new)
 
 
 def _validate(lifted: Lifted, settings: KgSettings) -> Report:

@@ -9,6 +9,7 @@ See https://afs.github.io/rdf-delta/rdf-patch.html
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -91,8 +92,8 @@ def iter_dump_lines(path: Path) -> Iterator[bytes]:
     try:
         with gzip.open(path, "rb") as lines:
             yield from lines
-    except (OSError, EOFError) as error:
-        raise ReleaseDamaged(f"{path}: the dump cannot be read: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReleaseDamaged(f"{path}: the dump cannot be read ({error}); restore it from a backup") from error
 
 
 def write_patch(changes: Iterable[Change], output: IO[bytes], *, release: str, parent: str | None) -> ChangeCounts:

@@ -168,6 +168,7 @@ class NotAcceptable(KgError):
     """None of the offered media types fits the Accept header."""
 
     code = "not-acceptable"
+    exit_code = 2
 
 
 class SettingsError(KgError):

@@ -15,11 +15,13 @@ from kg.errors import ReleaseDamaged, ReleaseError
 
 __all__ = [
     "CHANGES_NAME",
+    "DAMAGE_CURE",
     "MANIFEST_NAME",
     "NQUADS_DUMP_NAME",
     "REPORT_NAME",
     "STORE_NAME",
     "TURTLE_DUMP_NAME",
+    "UNCOMMITTED_NAME",
     "Counts",
     "Manifest",
     "load_manifest",
@@ -32,6 +34,11 @@ CHANGES_NAME: Final = "changes.rdfp.gz"
 MANIFEST_NAME: Final = "manifest.json"
 NQUADS_DUMP_NAME: Final = "dumps/chap.nq.gz"
 TURTLE_DUMP_NAME: Final = "dumps/chap.ttl.gz"
+# In a directory from before it gets its name until after its line is in the journal (kg.release).
+UNCOMMITTED_NAME: Final = ".uncommitted"
+DAMAGE_CURE: Final = (
+    "restore it from a backup, publish another release with 'kg release use', or make a new one with 'kg build'"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +55,8 @@ class Counts:
 class Manifest:
     """What manifest.json holds.
 
-    ``open_licences`` are those whose graphs make up the default graph; ``extra`` is what the build adds, such as the
+    ``open_licences`` are those whose graphs make up the default graph; ``has_changes`` is false when the dump of the
+    parent could not be read, so that nothing says what differs from it; ``extra`` is what the build adds, such as the
     summary of the shape report.
     """
 
@@ -59,6 +67,7 @@ class Manifest:
     counts: Counts
     open_licences: tuple[str, ...]
     versions: Mapping[str, str]
+    has_changes: bool = True
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -97,7 +106,8 @@ def load_manifest(path: Path) -> Manifest:
             ),
             open_licences=tuple(str(each) for each in record.pop("open_licences")),
             versions={str(name): str(version) for name, version in record.pop("versions").items()},
+            has_changes=bool(record.pop("has_changes", True)),
             extra=record,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReleaseDamaged(f"{path}: no usable manifest: {error!r}") from error
+        raise ReleaseDamaged(f"{path}: no usable manifest ({error!r}); {DAMAGE_CURE}") from error

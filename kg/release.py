@@ -7,7 +7,8 @@
     releases/.lock            held by whoever changes anything above
 
 A publication is committed by its line in the journal. Whatever a crash leaves behind is put right, under the lock,
-by the next change: workspaces and never-published directories go, ``current`` follows the journal.
+by the next change: workspaces and directories that still carry our mark of being uncommitted go, ``current`` follows
+the journal. A release that the journal does not know and that carries no such mark stops every change (decision 0009).
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from kg.errors import ReleaseDamaged, ReleaseError, ReleaseNotFound
 from kg.journal import Action, JournalEntry, append_entry, load_journal, repair_journal, sync_directory
 from kg.manifest import (
     CHANGES_NAME,
+    DAMAGE_CURE,
     MANIFEST_NAME,
     NQUADS_DUMP_NAME,
     REPORT_NAME,
     STORE_NAME,
     TURTLE_DUMP_NAME,
+    UNCOMMITTED_NAME,
     Manifest,
     load_manifest,
 )
@@ -42,7 +45,7 @@ from kg.manifest import (
 if TYPE_CHECKING:
     from pyoxigraph import Quad
 
-__all__ = ["Release", "Releases", "lock_releases", "recover"]
+__all__ = ["Published", "Release", "Releases", "lock_releases", "recover"]
 
 _ID: Final = re.compile(r"(\d{4,})-([0-9a-f]{8})")
 _WORKSPACE: Final = ".building-"
@@ -51,13 +54,21 @@ _LOCK_WAIT_S: Final = 30.0
 
 @dataclass(frozen=True)
 class Release:
-    """One release on disk."""
+    """One release on disk. Its manifest is read when something of it is asked for."""
 
     id: str
     sequence: int
-    digest: str
-    parent: str | None
     path: Path
+
+    @property
+    def digest(self) -> str:
+        """The digest of the named graphs (kg.rdfio)."""
+        return self.manifest.digest
+
+    @property
+    def parent(self) -> str | None:
+        """The id of the release that was current before."""
+        return self.manifest.parent
 
     @property
     def store_path(self) -> Path:
@@ -89,9 +100,37 @@ class Release:
         """Counts, versions and the summary of the report, read once.
 
         Raises:
-            ReleaseDamaged: the manifest is gone or malformed.
+            ReleaseDamaged: the manifest is gone, malformed or another release's.
         """
-        return load_manifest(self.path / MANIFEST_NAME)
+        manifest = load_manifest(self.path / MANIFEST_NAME)
+        if manifest.id != self.id:
+            raise ReleaseDamaged(f"{self.path}: its manifest is that of {manifest.id}; {DAMAGE_CURE}")
+        return manifest
+
+    def check(self) -> None:
+        """Make sure that the release can be read.
+
+        Raises:
+            ReleaseDamaged: its manifest or its store is not usable; the message says what to do.
+        """
+        if not self.manifest.id or not self.store_path.is_dir():
+            raise ReleaseDamaged(f"{self.path}: its store is gone; {DAMAGE_CURE}")
+
+    def find_damage(self) -> str | None:
+        """What :meth:`check` would say; None when the release can be read."""
+        try:
+            self.check()
+        except ReleaseDamaged as error:
+            return str(error)
+        return None
+
+
+@dataclass(frozen=True)
+class Published:
+    """The release that is current after a publication, and whether it was made by it."""
+
+    release: Release
+    is_new: bool
 
 
 class Releases:
@@ -111,49 +150,76 @@ class Releases:
         return load_journal(self.journal_path)
 
     def list(self) -> tuple[Release, ...]:
-        """The published releases that are still on disk, oldest first.
+        """The published releases that are still on disk, damaged ones too, oldest first.
 
         Raises:
-            ReleaseDamaged: a manifest or the journal is malformed.
+            ReleaseDamaged: the journal is malformed.
         """
         published = {entry.release for entry in self.journal()}
-        found = [_load_release(self.root / each) for each in published if (self.root / each).is_dir()]
+        found = [_as_release(self.root / each) for each in published if (self.root / each).is_dir()]
         return tuple(sorted(found, key=lambda each: each.sequence))
+
+    def current_id(self) -> str | None:
+        """The id that ``current`` points at, whether or not it can be read; None when none was published yet.
+
+        Raises:
+            ReleaseDamaged: ``current`` is no symlink.
+        """
+        try:
+            return self.current_path.readlink().name
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ReleaseDamaged(f"{self.current_path} is no symlink ({error}); move it away") from error
 
     def current(self) -> Release | None:
         """The release that readers see now, or None when none was published yet.
 
         Raises:
-            ReleaseDamaged: ``current`` points nowhere.
+            ReleaseDamaged: ``current`` points nowhere, or at a release that cannot be read.
         """
-        try:
-            target = self.current_path.readlink()
-        except FileNotFoundError:
+        current_id = self.current_id()
+        if current_id is None:
             return None
-        except OSError as error:
-            raise ReleaseDamaged(f"{self.current_path} is no symlink: {error}") from error
-        return _load_release(self.root / target.name)
+        release = _as_release(self.root / current_id)
+        release.check()
+        return release
 
     def get(self, ref: str) -> Release:
         """The release of an id, of the beginning of an id or digest, of a sequence number, or ``current``.
+
+        Damage to another release does not matter.
+
+        Raises:
+            ReleaseNotFound: nothing fits, or more than one release does.
+            ReleaseDamaged: the release cannot be read.
+        """
+        release = self.find(ref)
+        release.check()
+        return release
+
+    def find(self, ref: str) -> Release:
+        """As :meth:`get`, but a damaged release is found too.
 
         Raises:
             ReleaseNotFound: nothing fits, or more than one release does.
         """
         if ref == "current":
-            current = self.current()
-            if current is None:
+            current_id = self.current_id()
+            if current_id is None:
                 raise ReleaseNotFound(f"no release in {self.root} yet: run 'kg build' first")
-            return current
+            return _as_release(self.root / current_id)
+        if _ID.fullmatch(ref) and _is_committed(self.root / ref):
+            return _as_release(self.root / ref)
         releases = self.list()
         if exact := [each for each in releases if ref == each.id or (ref.isdecimal() and int(ref) == each.sequence)]:
             return exact[0]
-        found = [each for each in releases if ref and (each.id.startswith(ref) or each.digest.startswith(ref))]
+        found = [each for each in releases if ref and (each.id.startswith(ref) or _has_digest(each, ref))]
         if len(found) == 1:
             return found[0]
         names = ", ".join(each.id for each in found or releases) or "none"
         problem = "fits more than one release" if found else "is no release"
-        raise ReleaseNotFound(f"{ref!r} {problem} in {self.root}; there are: {names}")
+        raise ReleaseNotFound(f"{ref!r} {problem}; there are: {names}")
 
     def publish(  # noqa: PLR0913 - all by name; each is a separate thing a release is made of
         self,
@@ -165,8 +231,11 @@ class Releases:
         action: Action = "build",
         prefixes: Mapping[str, str] | None = None,
         instant: datetime | None = None,
-    ) -> Release:
+    ) -> Published:
         """The new current release; the present one when its content is the same.
+
+        A current release that is damaged counts as other content, so that a build is always a way out. When its dump
+        cannot be read, the new release has no file of changes, and its manifest says so.
 
         Args:
             quads: the content: named graphs only, no blank nodes, any order.
@@ -189,13 +258,14 @@ class Releases:
         root = self.root
         with lock_releases(root):
             recover(root)
-            current = self.current()
+            current_id = self.current_id()
+            current = None if current_id is None else _as_release(root / current_id)
             with tempfile.TemporaryDirectory(prefix=_WORKSPACE, dir=root) as workspace:
                 nquads_path = Path(workspace) / "named.nq"
                 with nquads_path.open("wb") as output:
                     digest = write_sorted_nquads(quads, output)
                 if current is not None and _is_same(current, digest=digest, open_licences=open_licences):
-                    return current
+                    return Published(current, is_new=False)
                 sequence = _next_sequence(root)
                 inputs = ReleaseInputs(
                     id=f"{sequence:04d}-{digest[:8]}",
@@ -210,25 +280,31 @@ class Releases:
                 )
                 assembled = Path(workspace) / "release"
                 assemble_release(assembled, nquads_path, inputs=inputs)
+                (assembled / UNCOMMITTED_NAME).touch()
                 sync_tree(assembled)
                 assembled.rename(root / inputs.id)
             sync_directory(root)
-            release = _load_release(root / inputs.id)
-            _point_current(root, release.id, action=action, instant=instant)
-            return release
+            release = _as_release(root / inputs.id)
+            append_entry(self.journal_path, release=release.id, action=action, instant=instant)
+            _remove_mark(release.path)
+            _swap_symlink(root, release.id)
+            return Published(release, is_new=True)
 
     def use(self, ref: str, *, instant: datetime | None = None) -> Release:
         """The release of that reference, once it is current; a new line in the journal unless it was so already.
 
         Raises:
             ReleaseNotFound: there is no such release.
+            ReleaseDamaged: it cannot be read.
             ReleaseError: another change is going on.
         """
         with lock_releases(self.root):
             recover(self.root)
             release = self.get(ref)
-            if self.current() != release:
-                _point_current(self.root, release.id, action="use", instant=instant)
+            # Not `current`: it cannot follow a line whose release is gone.
+            if self.journal()[-1].release != release.id:
+                append_entry(self.journal_path, release=release.id, action="use", instant=instant)
+                _swap_symlink(self.root, release.id)
             return release
 
 
@@ -258,30 +334,39 @@ def lock_releases(root: Path, *, wait_s: float = _LOCK_WAIT_S) -> Iterator[None]
 def recover(root: Path) -> None:
     """Put right what a crash left behind; the caller holds the lock.
 
+    Nothing is removed but workspaces and directories that carry our mark of being uncommitted.
+
     Raises:
-        ReleaseDamaged: there is a current release but no journal, or the journal's last release is gone.
+        ReleaseDamaged: the journal does not know a release that is there or current, so a part of it is lost.
     """
     releases = Releases(root)
     repair_journal(releases.journal_path)
     journal = releases.journal()
-    if not journal and releases.current_path.is_symlink():
-        raise ReleaseDamaged(f"{releases.journal_path} is gone although a release is current: restore it from a backup")
-    for path in root.iterdir():
-        if path.name.startswith(_WORKSPACE):
-            shutil.rmtree(path)
-    next_sequence = _next_sequence(root)
-    for path in root.iterdir():
-        # Renamed into place but never entered: only such a directory has a number that the journal will give next.
-        if (found := _ID.fullmatch(path.name)) and int(found[1]) >= next_sequence:
-            shutil.rmtree(path)
-    if journal and not _is_current(releases, journal[-1].release):
-        if not (root / journal[-1].release).is_dir():
-            raise ReleaseDamaged(f"{root / journal[-1].release} is gone although the journal says that it is current")
+    published = {entry.release for entry in journal}
+    current_id = releases.current_id()
+    directories = [path for path in root.iterdir() if _ID.fullmatch(path.name) and path.is_dir()]
+    unlisted = [path for path in directories if path.name not in published]
+    strays = [path for path in unlisted if not _is_committed(path) and path.name != current_id]
+    unknown = {path.name for path in unlisted if path not in strays}
+    unknown |= {current_id} - published if current_id else set()
+    if unknown:
+        raise ReleaseDamaged(
+            f"{releases.journal_path} does not know {', '.join(sorted(unknown))}: restore the newest journal from a "
+            "backup, or move what should not be there out of the directory; nothing was changed"
+        )
+    for path in [*root.glob(f"{_WORKSPACE}*"), *strays]:
+        shutil.rmtree(path)
+    for path in directories:
+        if path.name in published and not _is_committed(path):
+            _remove_mark(path)
+    if journal and current_id != journal[-1].release and (root / journal[-1].release).is_dir():
         _swap_symlink(root, journal[-1].release)
 
 
 def _is_same(release: Release, *, digest: str, open_licences: Collection[str]) -> bool:
     # The digest covers the named graphs; which of them make up the default graph is a setting.
+    if release.find_damage() is not None:
+        return False
     return release.digest == digest and set(release.manifest.open_licences) == set(open_licences)
 
 
@@ -298,15 +383,6 @@ def _next_sequence(root: Path) -> int:
     return 1 + max((int(entry.release.partition("-")[0]) for entry in Releases(root).journal()), default=0)
 
 
-def _point_current(root: Path, release_id: str, *, action: Action, instant: datetime | None) -> None:
-    append_entry(Releases(root).journal_path, release=release_id, action=action, instant=instant)
-    _swap_symlink(root, release_id)
-
-
-def _is_current(releases: Releases, release_id: str) -> bool:
-    return releases.current_path.is_symlink() and releases.current_path.readlink().name == release_id
-
-
 def _swap_symlink(root: Path, release_id: str) -> None:
     fresh = root / ".current"
     fresh.unlink(missing_ok=True)
@@ -315,10 +391,23 @@ def _swap_symlink(root: Path, release_id: str) -> None:
     sync_directory(root)
 
 
-def _load_release(path: Path) -> Release:
-    if not _ID.fullmatch(path.name):
+def _is_committed(path: Path) -> bool:
+    return path.is_dir() and not (path / UNCOMMITTED_NAME).exists()
+
+
+def _remove_mark(path: Path) -> None:
+    (path / UNCOMMITTED_NAME).unlink()
+    sync_directory(path)
+
+
+def _has_digest(release: Release, beginning: str) -> bool:
+    # An id ends with the first digits, so only the manifest of a release that may be meant is read.
+    digits = release.id.partition("-")[2]
+    return digits.startswith(beginning) or (beginning.startswith(digits) and release.digest.startswith(beginning))
+
+
+def _as_release(path: Path) -> Release:
+    found = _ID.fullmatch(path.name)
+    if not found:
         raise ReleaseDamaged(f"{path}: {path.name!r} is no release id")
-    manifest = load_manifest(path / MANIFEST_NAME)
-    if manifest.id != path.name:
-        raise ReleaseDamaged(f"{path}: its manifest is that of {manifest.id}")
-    return Release(manifest.id, manifest.sequence, manifest.digest, manifest.parent, path)
+    return Release(path.name, int(found[1]), path)

@@ -45,7 +45,8 @@ def keep_release(root: Path, ref: str, *, kept: bool = True) -> Release:
     """
     with lock_releases(root):
         recover(root)
-        release = Releases(root).get(ref)
+        # What is damaged may go, so it must be possible to stop keeping it.
+        release = Releases(root).get(ref) if kept else Releases(root).find(ref)
         ids = load_kept(root)
         _write_kept(root, ids | {release.id} if kept else ids - {release.id})
         return release
@@ -64,8 +65,8 @@ def prune_releases(root: Path, *, keep: int) -> tuple[Release, ...]:
     with lock_releases(root):
         recover(root)
         releases = Releases(root)
-        current, listed = releases.current(), releases.list()
-        spared = load_kept(root) | {each.id for each in listed[-keep:]} | ({current.id} if current else set())
+        listed = releases.list()
+        spared = load_kept(root) | {each.id for each in listed[-keep:]} | {releases.current_id()}
         removed = tuple(each for each in listed if each.id not in spared)
         for release in removed:
             # Out of sight in one step; a crash in the middle of the removal leaves only a stray workspace.

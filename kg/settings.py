@@ -52,7 +52,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **arguments: object)
         arguments: values from the command line; ``None`` means not given.
 
     Raises:
-        SettingsError: a ``KG_`` variable has a name that no setting has.
+        SettingsError: a ``KG_`` variable has a name that no setting has, or is empty.
 
     >>> load_settings({"KG_RELEASES_DIR": "out"}).releases_dir.name
     'out'
@@ -68,6 +68,9 @@ def load_settings(environ: Mapping[str, str] | None = None, **arguments: object)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
             raise SettingsError(f"unknown setting {variable}: {hint}")
         name = known[variable].name
+        if not text.strip():
+            # An empty path would mean the working directory, and no licence an empty default graph.
+            raise SettingsError(f"{variable} is empty: unset it for the default, or give it a value")
         values[name] = tuple(text.split()) if name == "open_licences" else Path(text)
     values |= {name: value for name, value in arguments.items() if value is not None}
     return KgSettings(**values)  # type: ignore[arg-type]

@@ -90,6 +90,9 @@ class _Inspector:
                 self._operators.pop()
             case Kind.NAME:
                 self._take_name(token)
+            case Kind.OTHER if token.text[0] in "\"'":
+                detail = "The string that begins here has no end."
+                raise Problem(QuerySyntaxError.code, 400, detail, members=self._position(token))
 
     def conclude(self) -> Inspection:
         if self._form is None:

@@ -1,7 +1,10 @@
 """The tokens of a SPARQL text (SPARQL 1.1, section 19.8), so that no keyword hides in a comment, string or name.
 
 A text is only looked at here; what it means is for the engine. Where a text is broken, a token of kind ``OTHER``
-stands for the character nobody knows, and the engine will say what is wrong.
+stands for the character nobody knows, and the engine will say what is wrong; where a string does not end, it stands
+for all the rest.
+
+Each character is looked at a bounded number of times, whatever the text: this runs in the process of the server.
 """
 
 from __future__ import annotations
@@ -58,21 +61,25 @@ _TOKEN: Final = re.compile(
         [
             r"(?P<blank>[ \t\r\n]+|#[^\r\n]*)",
             rf"(?P<IRI><(?:[^<>\"{{}}|^`\\\x00-\x20]|{_ESCAPE})*>)",
-            r"(?P<STRING>\"\"\"(?:\"{0,2}(?:[^\"\\]|\\.))*\"\"\"|'''(?:'{0,2}(?:[^'\\]|\\.))*'''"
-            r"|\"(?:[^\"\\\r\n]|\\.)*\"|'(?:[^'\\\r\n]|\\.)*')",
-            rf"(?P<NAME>(?:_|{_PREFIX})?:(?:{_LOCAL})?)",
+            r"(?P<STRING>\"\"\"(?:\"{0,2}(?:[^\"\\]|\\.))*+\"\"\"|'''(?:'{0,2}(?:[^'\\]|\\.))*+'''"
+            r"|\"(?!\"\")(?:[^\"\\\r\n]|\\.)*+\"|'(?!'')(?:[^'\\\r\n]|\\.)*+')",
+            # A prefix may hold dots; without its colon it is words between full stops, taken apart below.
+            rf"(?P<NAME>(?:_|{_PREFIX})?:(?:{_LOCAL})?)|(?P<words>{_PREFIX})",
             rf"(?P<VARIABLE>[?$][{_START}0-9][{_START}0-9\u00B7\u0300-\u036F\u203F-\u2040]*)",
             r"(?P<NUMBER>(?:\d+\.\d*|\.?\d+)(?:[eE][+-]?\d+)?)",
             r"(?P<LANGUAGE>@[A-Za-z]+(?:-[A-Za-z0-9]+)*)",
-            rf"(?P<WORD>[{_BASE}][{_CHAR}]*)",
             r"(?P<OPEN><<|[(\[{])",
             r"(?P<CLOSE>>>|[)\]}])",
             r"(?P<OPERATOR>&&|\|\||\^\^|!=|<=|>=|[=<>+\-*/|^!?])",
             r"(?P<SEPARATOR>[.,;~])",
-            r"(?P<OTHER>.)",
+            r"(?P<OTHER>[\"'].*|.)",
         ]
     ),
     re.DOTALL,
+)
+_WORDS: Final = re.compile(
+    rf"(?P<WORD>[{_BASE}][{_CHAR}]*)|(?P<NUMBER>(?:\d+\.\d*|\.?\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<OPERATOR>-)|(?P<SEPARATOR>\.)|(?P<OTHER>.)"
 )
 _KINDS: Final = {kind.name: kind for kind in Kind}
 
@@ -85,5 +92,8 @@ def iter_tokens(text: str) -> Iterator[Token]:
     """
     for match in _TOKEN.finditer(text):
         name = match.lastgroup
-        if name is not None and name != "blank":
+        if name == "words":
+            for part in _WORDS.finditer(text, match.start(), match.end()):
+                yield Token(_KINDS[part.lastgroup or "OTHER"], part.group(), part.start())
+        elif name is not None and name != "blank":
             yield Token(_KINDS[name], match.group(), match.start())

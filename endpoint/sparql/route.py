@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from endpoint.bodies import find_length, read_body
 from endpoint.clients import FairShare, Network, find_client
 from endpoint.negotiation import negotiate_media_type
 from endpoint.observe import QueryLog, QueryObserver
@@ -212,22 +213,9 @@ def _make_request(exchange: _Exchange) -> Request:
 
 
 async def _read_body(exchange: _Exchange, limit: int) -> bytes:
-    headers = exchange.headers
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if exchange.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem("unsupported-media-type", 415, "Compressed bodies are not read here; send the query as it is.")
-    too_large = Problem("body-too-large", 413, f"The body is longer than {limit} bytes.", members={"limit": limit})
-    if (declared := headers.get("content-length", "0")).isdigit() and int(declared) > limit:
-        raise too_large
-    body = bytearray()
-    while True:
-        message = await exchange.receive()
-        if message["type"] == "http.disconnect":
-            raise Problem("body-incomplete", 400, "The connection ended before the body did.")
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise too_large
-        if not message.get("more_body", False):
-            return bytes(body)
+    return await read_body(exchange.receive, declared=find_length(exchange.scope["headers"]), limit=limit)
 
 
 def _prefers_html(accept: str | None) -> bool:

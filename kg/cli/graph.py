@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kg.cli.options import Commands, add_command, add_releases, make_settings
-from kg.errors import QueryError
+from kg.cli.options import Commands, add_command, add_releases, make_settings, parse_directory
+from kg.errors import NotAcceptable, QueryError, QueryRefused, QuerySyntaxError
 from kg.release import Releases
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ _TABLE_TYPES: Final = {
     "tsv": "text/tab-separated-values",
     "json": "application/sparql-results+json",
     "xml": "application/sparql-results+xml",
-    "turtle": "text/turtle",
 }
-_TRIPLE_TYPES: Final = _TABLE_TYPES | {"json": "application/ld+json", "xml": "application/rdf+xml"}
+_TRIPLE_TYPES: Final = {"turtle": "text/turtle", "json": "application/ld+json", "xml": "application/rdf+xml"}
+_FORMATS: Final = ("table", *dict.fromkeys([*_TABLE_TYPES, *_TRIPLE_TYPES]))
 _GATE_NOT_MET: Final = 1
 
 
@@ -39,7 +39,9 @@ def add_commands(commands: Commands) -> None:
         summary="make a release of the tables, ontology and shapes; none on a violation or without a change",
         example="kg build --data data --releases releases",
     )
-    build.add_argument("--data", type=Path, metavar="DIR", help="the curated tables (default: those of CHAP)")
+    build.add_argument(
+        "--data", type=parse_directory, metavar="DIR", help="the curated tables (default: those of CHAP)"
+    )
     add_releases(build)
 
     validate = add_command(
@@ -50,7 +52,9 @@ def add_commands(commands: Commands) -> None:
         example="kg validate ontology/examples/Cluster-valid.ttl --fail-on warning",
     )
     validate.add_argument("files", nargs="*", type=Path, metavar="FILE", help="RDF files, checked together")
-    validate.add_argument("--data", type=Path, metavar="DIR", help="the curated tables, when no FILE is given")
+    validate.add_argument(
+        "--data", type=parse_directory, metavar="DIR", help="the curated tables, when no FILE is given"
+    )
     validate.add_argument("--format", choices=("text", "json", "turtle", "html"), default="text")
     validate.add_argument("--fail-on", choices=("violation", "warning"), default="violation")
 
@@ -64,7 +68,7 @@ def add_commands(commands: Commands) -> None:
     query.add_argument("text", nargs="?", metavar="TEXT", help="the query; '-' reads it from standard input")
     query.add_argument("-f", "--file", type=Path, metavar="FILE.rq", help="a file with the query")
     query.add_argument("--release", default="current", metavar="ID", help="which release to ask (default: current)")
-    query.add_argument("--format", choices=("table", *_TABLE_TYPES), default="table")
+    query.add_argument("--format", choices=_FORMATS, default="table")
     add_releases(query)
 
 
@@ -75,6 +79,9 @@ def _build(options: argparse.Namespace) -> int:
     if warnings := len(result.report.warnings):
         print(f"{warnings} warnings; 'kg validate' lists them with their records", file=sys.stderr)
     print(result.release.id)
+    if result.is_new and not result.release.manifest.has_changes:
+        parent = result.release.parent
+        print(f"no file of changes was made: the N-Quads dump of {parent} cannot be read", file=sys.stderr)
     if not result.is_new:
         print("nothing changed: this release is current already", file=sys.stderr)
     return 0
@@ -122,6 +129,7 @@ def _query(options: argparse.Namespace) -> int:
 
     settings = make_settings(options)
     text = _read_query(options.text, options.file)
+    _inspect(text)
     release = Releases(settings.releases_dir).get(options.release)
     result = evaluate_query(open_read_only(release.store_path), text)
     output = sys.stdout.buffer
@@ -130,11 +138,11 @@ def _query(options: argparse.Namespace) -> int:
         if options.format in ("table", "turtle"):
             write_turtle(result, output, prefixes=prefixes)
         else:
-            write_result(result, output, media_type=_TRIPLE_TYPES[options.format])
+            write_result(result, output, media_type=_find_type(_TRIPLE_TYPES, options.format, "triples"))
     elif options.format == "table":
         write_table(result, sys.stdout, prefixes=prefixes)
     else:
-        write_result(result, output, media_type=_TABLE_TYPES[options.format])
+        write_result(result, output, media_type=_find_type(_TABLE_TYPES, options.format, "a table"))
     return 0
 
 
@@ -149,6 +157,37 @@ def _read_query(text: str | None, path: Path | None) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _UsageError(f"{path}: {error}") from error
+
+
+def _inspect(text: str) -> None:
+    """Refuse what would send requests from here or end this process, by the rules and limits of the server.
+
+    Raises:
+        QuerySyntaxError: the text is no query.
+        QueryRefused: it holds SERVICE, is an update, or is too long or too deep.
+        SettingsError: an ``ENDPOINT_`` variable is wrong.
+    """
+    from endpoint.problems import Problem  # noqa: PLC0415 - kg reaches the endpoint only where a command needs it
+    from endpoint.settings import load_settings  # noqa: PLC0415
+    from endpoint.sparql.guard import Limits, inspect_query  # noqa: PLC0415
+
+    settings = load_settings()
+    limits = Limits(
+        bytes_=settings.query_max_kib * 1024, depth=settings.query_max_depth, operators=settings.query_max_operators
+    )
+    try:
+        inspect_query(text, limits=limits)
+    except Problem as problem:
+        kind = QuerySyntaxError if problem.code == QuerySyntaxError.code else QueryRefused
+        line, column = problem.members.get("line"), problem.members.get("column")
+        where = "" if line is None else f" (line {line}, column {column})"
+        raise kind(f"{problem.detail}{where}") from problem
+
+
+def _find_type(types: Mapping[str, str], name: str, what: str) -> str:
+    if name not in types:
+        raise NotAcceptable(f"--format {name} cannot hold {what}; use one of table, {', '.join(types)}")
+    return types[name]
 
 
 class _UsageError(QueryError):

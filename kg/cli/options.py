@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from kg.settings import KgSettings, load_settings
 
-__all__ = ["Commands", "add_command", "add_releases", "make_settings"]
+__all__ = ["Commands", "add_command", "add_releases", "make_settings", "parse_directory"]
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -30,7 +30,16 @@ def add_command(
 
 def add_releases(parser: argparse.ArgumentParser) -> None:
     """Let a command be told where the releases are."""
-    parser.add_argument("--releases", type=Path, metavar="DIR", help="where releases are kept (default: releases)")
+    parser.add_argument(
+        "--releases", type=parse_directory, metavar="DIR", help="where releases are kept (default: releases)"
+    )
+
+
+def parse_directory(text: str) -> Path:
+    """The path of a directory; an empty text, as of an unset variable, would mean the working directory."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("give the path of a directory, not an empty text")
+    return Path(text)
 
 
 def make_settings(options: argparse.Namespace) -> KgSettings:

@@ -68,14 +68,14 @@ def add_commands(commands: Commands) -> None:
         summary="remove old releases; never the current or a kept one",
         example="kg release prune --keep 5",
     )
-    prune.add_argument("--keep", type=_parse_count, required=True, metavar="N", help="how many of the newest stay")
+    prune.add_argument("--keep", type=_parse_least_one, required=True, metavar="N", help="how many of the newest stay")
     for each in (listing, show, diff, use, keep, prune):
         add_releases(each)
 
 
 def _list(options: argparse.Namespace) -> int:
     releases = _releases(options)
-    current, kept = releases.current(), load_kept(releases.root)
+    current, kept = releases.current_id(), load_kept(releases.root)
     records = [_record(each, releases, current=current, kept=kept) for each in releases.list()]
     if options.format == "json":
         _print_json(records)
@@ -84,7 +84,11 @@ def _list(options: argparse.Namespace) -> int:
         print(f"no release in {releases.root} yet: run 'kg build' first")
     for record in records:
         marks = " ".join(mark for mark in ("current", "kept") if record[mark])
-        print(f"{record['id']}  {record['published']}  {record['quads']:>11,} quads  {marks}".rstrip())
+        size = "damaged".rjust(17) if record["damage"] else f"{record['quads']:>11,} quads"
+        print(f"{record['id']}  {record['published']}  {size}  {marks}".rstrip())
+    for record in records:
+        if record["damage"]:
+            print(f"damaged: {record['damage']}", file=sys.stderr)
     return 0
 
 
@@ -122,11 +126,16 @@ def _diff(options: argparse.Namespace) -> int:
         return 0
     graphs = summarise_changes(_iter_changes(before, after))
     added, removed = sum(each.added for each in graphs), sum(each.removed for each in graphs)
+    licences = _compare_licences(before, after)
     if options.format == "json":
-        record = {"from": before.id, "to": after.id, "added": added, "removed": removed}
+        record = {"from": before.id, "to": after.id, "added": added, "removed": removed, "open_licences": licences}
         _print_json(record | {"graphs": [asdict(each) for each in graphs]})
         return 0
     print(f"{before.id} -> {after.id}: {added:,} quads added, {removed:,} removed")
+    for licence in licences["added"]:
+        print(f"  licence now open: {licence}; its graphs are in the default graph now")
+    for licence in licences["removed"]:
+        print(f"  licence no longer open: {licence}; its graphs are not in the default graph any more")
     for graph in graphs:
         print(f"  {graph.graph}: +{graph.added:,} -{graph.removed:,}")
     shown = options.lines or added + removed
@@ -159,17 +168,20 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _record(
-    release: Release, releases: Releases, *, current: Release | None, kept: frozenset[str]
+    release: Release, releases: Releases, *, current: str | None, kept: frozenset[str]
 ) -> dict[str, str | int | bool | None]:
     published: list[JournalEntry] = [each for each in releases.journal() if each.release == release.id]
+    damage = release.find_damage()
+    manifest = None if damage else release.manifest
     return {
         "id": release.id,
-        "parent": release.parent,
+        "parent": manifest.parent if manifest else None,
         "published": published[-1].instant,
-        "quads": release.manifest.counts.quads,
-        "triples": release.manifest.counts.triples,
-        "current": release == current,
+        "quads": manifest.counts.quads if manifest else None,
+        "triples": manifest.counts.triples if manifest else None,
+        "current": release.id == current,
         "kept": release.id in kept,
+        "damage": damage,
     }
 
 
@@ -181,12 +193,23 @@ def _iter_changes(before: Release, after: Release) -> Iterator[Change]:
     return iter_changes(iter_dump_lines(before.nquads_dump_path), iter_dump_lines(after.nquads_dump_path))
 
 
+def _compare_licences(before: Release, after: Release) -> dict[str, list[str]]:
+    """The licences that decide what the default graph holds: a change of them is in no quad."""
+    old, new = set(before.manifest.open_licences), set(after.manifest.open_licences)
+    return {"added": sorted(new - old), "removed": sorted(old - new)}
+
+
 def _print_json(record: object) -> None:
     print(json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False))
 
 
 def _parse_count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("use a number that is not negative")
-    return number
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"use a whole number, 0 or more, not {text!r}")
+    return int(text)
+
+
+def _parse_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"use a whole number, 1 or more, not {text!r}: at least one release stays")
+    return int(text)

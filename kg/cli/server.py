@@ -1,4 +1,4 @@
-"""``kg serve``: the one place from which kg reaches the endpoint, at the moment it is started."""
+"""``kg serve``: kg reaches the endpoint at the moment it is started (and in ``kg query``, for its guard)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # kg knows nothing of the endpoint but this call, and pays for it only here.
+    # kg knows nothing else of the endpoint, and pays for it only here.
     from endpoint.server import run  # noqa: PLC0415
     from endpoint.settings import load_settings  # noqa: PLC0415
 

@@ -23,8 +23,10 @@ SETTINGS = KgSettings()
 
 
 def publish(root: Path, store: Store) -> Release:
-    return Releases(root).publish(
-        quads=store, open_licences=SETTINGS.open_licences, manifest_extra={}, report_turtle=b"", prefixes={}
+    return (
+        Releases(root)
+        .publish(quads=store, open_licences=SETTINGS.open_licences, manifest_extra={}, report_turtle=b"", prefixes={})
+        .release
     )
 
 

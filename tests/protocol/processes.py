@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["find_workers", "is_running", "resident_bytes", "wait_until"]
+__all__ = ["count_descriptors", "find_workers", "is_running", "resident_bytes", "wait_until"]
 
 
 def find_workers(server_pid: int) -> set[int]:
@@ -25,6 +25,11 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def count_descriptors(pid: int) -> int:
+    """The files and sockets that a process holds open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def resident_bytes(pid: int) -> int:

@@ -147,7 +147,7 @@ def test_syntax_error_says_where(client: httpx.Client, query: str, line: int, co
 
 
 def test_dataset_of_the_protocol_is_honoured(client: httpx.Client) -> None:
-    ontology, places = "https://w3id.org/chap/graph/ontology", "https://w3id.org/chap/graph/places"
+    ontology, places = "https://w3id.org/chap/graph/ontology", "https://w3id.org/chap/graph/sources"
     cluster = "<https://w3id.org/chap/def#Cluster> ?p ?o"
     graphs = "SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } }"
 

@@ -26,7 +26,7 @@ def publish(root: Path, size: int) -> Release:
     licence = ox.NamedNode("http://purl.org/dc/terms/license")
     quads = [ox.Quad(graph, licence, ox.NamedNode(LICENCE), PROVENANCE) for graph in (GRAPH, PROVENANCE)]
     quads += [ox.Quad(ox.NamedNode(f"urn:thing:{n}"), VALUE, ox.Literal(n), GRAPH) for n in range(size)]
-    return Releases(root).publish(quads=quads, open_licences=[LICENCE], manifest_extra={}, report_turtle=b"")
+    return Releases(root).publish(quads=quads, open_licences=[LICENCE], manifest_extra={}, report_turtle=b"").release
 
 
 def count(client: httpx.Client, **parameters: str) -> int:
@@ -94,6 +94,42 @@ def test_rollback_is_served(tmp_path: Path) -> None:
         assert count(client) == 2
         Releases(root).use(first.id)
         assert wait_until(lambda: count(client) == 1, seconds=1)
+
+
+def test_damaged_neighbour_does_not_matter(tmp_path: Path) -> None:
+    root = tmp_path / "releases"
+    first, second = publish(root, 1), publish(root, 2)
+    (first.path / "manifest.json").write_text("x", encoding="utf-8")
+    with run_server(root, tmp_path / "log") as server, server.client() as client:
+        assert client.get("/health/ready").json()["release"] == second.id
+        assert count(client) == 2
+        assert count(client, release="2") == 2
+        assert_problem(client.get("/sparql?query=ASK%7B%7D&release=1"), 503, "release-damaged")
+
+
+def test_damaged_current_release_is_said_and_logged_once(tmp_path: Path) -> None:
+    root = tmp_path / "releases"
+    publish(root, 1)
+    second = publish(root, 2)
+    sound = (second.path / "manifest.json").read_bytes()
+    (second.path / "manifest.json").write_text("x", encoding="utf-8")
+    with run_server(root, tmp_path / "log") as server, server.client() as client:
+        problem = assert_problem(client.get("/health/ready"), 503, "release-damaged")
+        assert "kg release use" in problem["detail"]
+        assert_problem(client.get("/sparql", params={"query": COUNT}), 503, "release-damaged")
+        time.sleep(1.2)
+        (second.path / "manifest.json").write_bytes(sound)
+        assert wait_until(lambda: client.get("/health/ready").status_code == 200, seconds=2)
+        third = publish(root, 3)
+        assert wait_until(lambda: count(client) == 3, seconds=2)
+        (second.path / "manifest.json").write_text("x", encoding="utf-8")
+        (root / ".elsewhere").symlink_to(second.id)
+        (root / ".elsewhere").replace(root / "current")
+        assert wait_until(lambda: "release-damaged" in client.get("/health/ready").json(), seconds=2)
+        assert client.get("/health/ready").json()["release"] == third.id
+        assert count(client) == 3
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert log.count("the current release cannot be used") == 2
 
 
 def test_etag_names_release_and_request(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pyoxigraph import RdfFormat, parse
 
 from kg.cli import main, make_parser
 from kg.release import Release, Releases
-from tests.unit.kg.conftest import OPEN, make_quads
+from tests.unit.kg.conftest import CLOSED, OPEN, make_quads
 
 CLUSTERS = (
     "PREFIX skos: <http://www.w3.org/2004/02/skos/core#> "
@@ -99,10 +99,19 @@ def test_no_release_yet_is_said_with_its_code(root: Path, capfdbinary: pytest.Ca
         (("query",), 2, "error [usage]: give the query either"),
         (("query", "ASK {}", "-f", "x.rq"), 2, "error [usage]: give the query either"),
         (("query", "-f", "nothing.rq"), 2, "error [usage]: nothing.rq"),
-        (("query", "ASK {}", "--format", "turtle"), 3, "error [not-acceptable]: text/turtle"),
+        (("query", "ASK {}", "--format", "turtle"), 2, "error [not-acceptable]: --format turtle cannot hold a table"),
+        (
+            ("query", "CONSTRUCT WHERE { ?s ?p ?o }", "--format", "csv"),
+            2,
+            "error [not-acceptable]: --format csv cannot hold triples",
+        ),
+        (("query", "ASK { SERVICE <http://127.0.0.1:9/> {} }"), 2, "error [query-refused]: SERVICE"),
+        (("query", "ASK " + "{" * 20_000 + "}" * 20_000), 2, "error [query-refused]: The query is more than 200"),
+        (("query", "CLEAR ALL"), 2, "error [query-refused]: CLEAR is an update"),
+        (("build", "--data", "/nothing/here"), 3, "error [source]: /nothing/here is no directory"),
+        (("validate", "--data", "/nothing/here"), 3, "error [source]: /nothing/here is no directory"),
         (("query", "ASK {}", "--release", "77"), 2, "error [release-not-found]: '77'"),
         (("release", "show", "77"), 2, "error [release-not-found]: '77'"),
-        (("release", "prune", "--keep", "0"), 3, "error [release]: at least one"),
     ],
 )
 def test_errors_have_a_code_and_an_exit_code(
@@ -111,6 +120,37 @@ def test_errors_have_a_code_and_an_exit_code(
     found, output, errors = run(capfdbinary, *arguments)
     assert (found, output) == (code, "")
     assert errors.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("release", "prune", "--keep", "0"), "use a whole number, 1 or more, not '0': at least one release stays"),
+        (("release", "prune", "--keep", "-1"), "use a whole number, 1 or more, not '-1'"),
+        (("release", "prune", "--keep", "x"), "use a whole number, 1 or more, not 'x'"),
+        (("release", "diff", "1", "2", "--lines", "x"), "use a whole number, 0 or more, not 'x'"),
+        (("release", "list", "--releases", ""), "give the path of a directory"),
+    ],
+)
+def test_wrong_values_are_refused_in_plain_words(
+    capfdbinary: pytest.CaptureFixture[bytes], arguments: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert words in capfdbinary.readouterr().err.decode()
+
+
+@pytest.mark.parametrize("name", ["KG_OPEN_LICENCES", "KG_DATA_DIR", "KG_RELEASES_DIR"])
+def test_empty_setting_stops_with_a_hint(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], name: str
+) -> None:
+    monkeypatch.setenv(name, " ")
+    assert run(capfdbinary, "release", "list") == (
+        2,
+        "",
+        f"error [settings]: {name} is empty: unset it for the default, or give it a value\n",
+    )
 
 
 def test_wrong_setting_stops_with_a_hint(
@@ -174,6 +214,35 @@ def test_list_marks_current_and_kept(two: tuple[Release, ...], capfdbinary: pyte
     ]
 
 
+def test_damaged_release_is_listed_left_and_pruned(
+    two: tuple[Release, ...], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (two[1].path / "manifest.json").write_text("x", encoding="utf-8")
+    code, output, errors = run(capfdbinary, "release", "list")
+    assert code == 0
+    assert output.splitlines()[1] == f"{two[1].id}  2026-01-01T00:00:00.000Z            damaged  current"
+    assert errors.startswith(f"damaged: {two[1].path}/manifest.json: no usable manifest")
+    records = json.loads(run(capfdbinary, "release", "list", "--format", "json")[1])
+    assert [each["damage"] is None for each in records] == [True, False]
+    code, _, errors = run(capfdbinary, "release", "show", "current")
+    assert (code, errors.partition(":")[0]) == (3, "error [release-damaged]")
+    assert run(capfdbinary, "release", "use", "1")[:2] == (0, f"{two[0].id} is current\n")
+    assert run(capfdbinary, "release", "prune", "--keep", "1")[1] == "nothing to remove\n"
+
+
+@pytest.mark.usefixtures("two")
+def test_diff_names_licences_that_are_open_no_longer(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    Releases(root).publish(
+        quads=make_quads("beta", "gamma"), open_licences=[CLOSED], manifest_extra={}, report_turtle=b""
+    )
+    lines = run(capfdbinary, "release", "diff", "2", "3")[1].splitlines()
+    assert lines[0].endswith(": 0 quads added, 0 removed")
+    assert lines[1].startswith(f"  licence now open: {CLOSED}")
+    assert lines[2].startswith(f"  licence no longer open: {OPEN}")
+    record = json.loads(run(capfdbinary, "release", "diff", "2", "3", "--format", "json")[1])
+    assert record["open_licences"] == {"added": [CLOSED], "removed": [OPEN]}
+
+
 def test_list_of_nothing_says_what_to_do(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert run(capfdbinary, "release", "list") == (0, f"no release in {root} yet: run 'kg build' first\n", "")
 
@@ -234,7 +303,7 @@ def test_bug_is_reported_as_one(monkeypatch: pytest.MonkeyPatch, capfdbinary: py
     def fail(_self: Releases) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Releases, "current", fail)
+    monkeypatch.setattr(Releases, "list", fail)
     code, _, errors = run(capfdbinary, "release", "list")
     assert code == 70
     assert "ZeroDivisionError" in errors

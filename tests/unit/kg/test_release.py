@@ -5,6 +5,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,20 +18,24 @@ import pytest
 from pyoxigraph import DefaultGraph, Quad, RdfFormat, parse
 
 from kg.changes import iter_dump_lines
-from kg.errors import LicenceUnknown, RdfError, ReleaseDamaged, ReleaseError, ReleaseNotFound
+from kg.errors import LicenceUnknown, RdfError, ReleaseDamaged, ReleaseError, ReleaseNotFound, SettingsError
 from kg.rdfio import content_digest
-from kg.release import Release, Releases, lock_releases, recover
+from kg.release import Published, Release, Releases, lock_releases, recover
 from kg.store import open_read_only
 from tests.unit.kg.conftest import CLOSED, OPEN, make_quads
 
 
 def publish(root: Path, *names: str, licences: tuple[str, ...] = (OPEN,)) -> Release:
-    return Releases(root).publish(
-        quads=iter(make_quads(*names)),
-        open_licences=licences,
-        manifest_extra={"report": {"violations": 0}},
-        report_turtle=b"# conforms\n",
-        prefixes={"chap": "https://w3id.org/chap/def#"},
+    return (
+        Releases(root)
+        .publish(
+            quads=iter(make_quads(*names)),
+            open_licences=licences,
+            manifest_extra={"report": {"violations": 0}},
+            report_turtle=b"# conforms\n",
+            prefixes={"chap": "https://w3id.org/chap/def#"},
+        )
+        .release
     )
 
 
@@ -172,6 +177,7 @@ def test_crash_before_the_journal_never_published(tmp_path: Path) -> None:
     release = publish(tmp_path, "alpha")
     stray = tmp_path / "0002-0123abcd"
     stray.mkdir()
+    (stray / ".uncommitted").touch()
     assert Releases(tmp_path).list() == (release,)
     assert publish(tmp_path, "beta").sequence == 2
     assert not stray.exists()
@@ -193,6 +199,116 @@ def test_lost_journal_stops_before_anything_is_removed(tmp_path: Path) -> None:
     with pytest.raises(ReleaseDamaged, match="backup"):
         publish(tmp_path, "beta")
     assert Releases(tmp_path).current() == release
+
+
+def test_crash_before_the_mark_is_taken_off_is_completed(tmp_path: Path) -> None:
+    release = publish(tmp_path, "alpha")
+    mark = release.path / ".uncommitted"
+    mark.touch()
+    assert Releases(tmp_path).get(release.id) == release
+    with lock_releases(tmp_path):
+        recover(tmp_path)
+    assert release.path.is_dir()
+    assert not mark.exists()
+
+
+def test_publication_that_fails_at_the_journal_leaves_nothing_that_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(tmp_path, "alpha")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "no number")
+    with pytest.raises(SettingsError):
+        publish(tmp_path, "beta")
+    (stray,) = (name for name in names_in(tmp_path) if name.startswith("0002-"))
+    with pytest.raises(ReleaseNotFound):
+        Releases(tmp_path).get(stray)
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    second = publish(tmp_path, "gamma")
+    assert names_in(tmp_path) == {first.id, second.id, "current", "journal.jsonl", ".lock"}
+
+
+def test_lost_journal_and_current_stop_before_anything_is_removed(tmp_path: Path) -> None:
+    publish(tmp_path, "alpha")
+    publish(tmp_path, "beta")
+    (tmp_path / "journal.jsonl").unlink()
+    (tmp_path / "current").unlink()
+    before = names_in(tmp_path)
+    with pytest.raises(ReleaseDamaged, match="backup"):
+        publish(tmp_path, "gamma")
+    with pytest.raises(ReleaseDamaged, match="backup"):
+        Releases(tmp_path).use("1")
+    assert names_in(tmp_path) == before
+
+
+def test_older_journal_stops_before_anything_is_removed(tmp_path: Path) -> None:
+    publish(tmp_path, "alpha")
+    older = (tmp_path / "journal.jsonl").read_bytes()
+    second = publish(tmp_path, "beta")
+    (tmp_path / "journal.jsonl").write_bytes(older)
+    before = names_in(tmp_path)
+    with pytest.raises(ReleaseDamaged, match=second.id):
+        publish(tmp_path, "gamma")
+    assert names_in(tmp_path) == before
+    assert Releases(tmp_path).current() == second
+
+
+def test_current_release_that_is_gone_can_be_left(tmp_path: Path) -> None:
+    first, second = publish(tmp_path, "alpha"), publish(tmp_path, "beta")
+    shutil.rmtree(second.path)
+    with pytest.raises(ReleaseDamaged, match="kg release use"):
+        Releases(tmp_path).current()
+    assert Releases(tmp_path).use("1") == first
+    assert Releases(tmp_path).current() == first
+
+
+@pytest.mark.parametrize("ref", ["current", "2", "0002", "{id}", "{digest}"])
+def test_damage_to_one_release_leaves_the_others(tmp_path: Path, ref: str) -> None:
+    first, second = publish(tmp_path, "alpha"), publish(tmp_path, "beta")
+    (first.path / "manifest.json").write_text("x", encoding="utf-8")
+    releases = Releases(tmp_path)
+    assert releases.get(ref.format(id=second.id, digest=second.digest)) == second
+    damaged, sound = releases.list()
+    assert "kg release use" in (damaged.find_damage() or "")
+    assert sound.find_damage() is None
+    with pytest.raises(ReleaseDamaged, match=r"manifest\.json"):
+        releases.get("1")
+    with pytest.raises(ReleaseDamaged, match=r"manifest\.json"):
+        releases.use("1")
+
+
+def test_damaged_current_release_can_be_left_or_built_anew(tmp_path: Path) -> None:
+    first, second = publish(tmp_path, "alpha"), publish(tmp_path, "beta")
+    (second.path / "manifest.json").unlink()
+    third = publish(tmp_path, "beta")
+    assert (third.sequence, third.parent) == (3, second.id)
+    (third.path / "manifest.json").unlink()
+    assert Releases(tmp_path).use("1") == first
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "garbled"])
+def test_build_after_a_damaged_dump_has_no_changes_and_says_so(tmp_path: Path, damage: str) -> None:
+    dump = publish(tmp_path, "alpha").nquads_dump_path
+    content = dump.read_bytes()
+    dump.unlink()
+    if damage == "cut":
+        dump.write_bytes(content[:-12])
+    elif damage == "garbled":
+        dump.write_bytes(content[:12] + bytes(each ^ 0x5A for each in content[12:]))
+    second = publish(tmp_path, "beta")
+    assert not second.manifest.has_changes
+    assert not second.changes_path.exists()
+    third = publish(tmp_path, "gamma")
+    assert third.manifest.has_changes
+    assert third.changes_path.exists()
+
+
+def test_publication_says_whether_it_made_something(tmp_path: Path) -> None:
+    def made() -> Published:
+        return Releases(tmp_path).publish(
+            quads=make_quads("alpha"), open_licences=[OPEN], manifest_extra={}, report_turtle=b""
+        )
+
+    assert [made().is_new for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize("damage", ["gone", "not json", '{"id": "0009-00000000"}', "[]"])

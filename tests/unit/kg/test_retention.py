@@ -42,10 +42,36 @@ def test_prune_leaves_the_journal_and_the_numbers(tmp_path: Path, four: tuple[Re
     assert Releases(tmp_path).journal() == journal
     with pytest.raises(ReleaseNotFound):
         Releases(tmp_path).get(four[0].id)
-    release = Releases(tmp_path).publish(
-        quads=make_quads("alpha"), open_licences=[OPEN], manifest_extra={}, report_turtle=b""
+    release = (
+        Releases(tmp_path)
+        .publish(quads=make_quads("alpha"), open_licences=[OPEN], manifest_extra={}, report_turtle=b"")
+        .release
     )
     assert (release.sequence, release.parent) == (5, four[3].id)
+
+
+def test_prune_with_an_older_journal_removes_nothing(tmp_path: Path, four: tuple[Release, ...]) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ReleaseDamaged, match=four[3].id):
+        prune_releases(tmp_path, keep=5)
+    assert all(each.path.is_dir() for each in four)
+
+
+def test_keep_without_journal_and_current_removes_nothing(tmp_path: Path, four: tuple[Release, ...]) -> None:
+    (tmp_path / "journal.jsonl").unlink()
+    (tmp_path / "current").unlink()
+    with pytest.raises(ReleaseDamaged, match="backup"):
+        keep_release(tmp_path, "current")
+    assert all(each.path.is_dir() for each in four)
+
+
+def test_damaged_release_can_be_let_go(tmp_path: Path, four: tuple[Release, ...]) -> None:
+    keep_release(tmp_path, "1")
+    (four[0].path / "manifest.json").write_text("x", encoding="utf-8")
+    assert prune_releases(tmp_path, keep=3) == ()
+    keep_release(tmp_path, "1", kept=False)
+    assert prune_releases(tmp_path, keep=3) == four[:1]
 
 
 def test_prune_to_nothing_is_refused(tmp_path: Path) -> None:
