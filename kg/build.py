@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from kg.describe import describe
 from kg.errors import PublishRefused, SourceError
 from kg.infer import infer
 from kg.lift import Lifted, lift
-from kg.rdfio import load_prefixes
+from kg.rdfio import content_digest, load_prefixes
 from kg.release import Release, Releases
 from kg.settings import KgSettings
 from kg.tables import load_tables
@@ -19,10 +20,13 @@ __all__ = ["BuildResult", "build", "check", "lift_all"]
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The release that is current now, the report of its validation, and whether it is a new one."""
+    """The release that is current now, the report of this build's validation, and whether the release is a new one.
+
+    There is no report when nothing had to be validated: the current release holds the same and passed the same shapes.
+    """
 
     release: Release
-    report: Report
+    report: Report | None
     is_new: bool
 
 
@@ -57,14 +61,19 @@ def build(settings: KgSettings) -> BuildResult:
         PublishRefused: the report has violations; the current release stays.
     """
     lifted = lift_all(settings)
+    releases = Releases(settings.releases_dir)
+    shapes = _digest_shapes(settings)
+    same = releases.find_same(digest=content_digest(lifted.store), open_licences=settings.open_licences)
+    if same is not None and same.manifest.extra.get("shapes") == shapes:
+        return BuildResult(same, None, is_new=False)
     report = _validate(lifted, settings)
     if report.violations:
         raise PublishRefused(report.to_text())
-    published = Releases(settings.releases_dir).publish(
+    published = releases.publish(
         quads=lifted.store,
         open_licences=settings.open_licences,
         report_turtle=report.to_turtle(),
-        manifest_extra={"report": report.summary()},
+        manifest_extra={"report": report.summary(), "shapes": shapes},
         prefixes=load_prefixes(settings.ontology_dir / "prefixes.ttl"),
     )
     return BuildResult(published.release, report, is_new=published.is_new)
@@ -74,3 +83,11 @@ def _validate(lifted: Lifted, settings: KgSettings) -> Report:
     return validate(
         lifted.store, shapes_dir=settings.shapes_dir, ontology_dir=settings.ontology_dir, trace=lifted.trace
     )
+
+
+def _digest_shapes(settings: KgSettings) -> str:
+    """What the shapes are, so that a release says by which it was judged."""
+    digest = hashlib.sha256()
+    for path in sorted(settings.shapes_dir.rglob("*.ttl")):
+        digest.update(path.relative_to(settings.shapes_dir).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

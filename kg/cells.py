@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from pyoxigraph import Literal, NamedNode
 
 from kg.errors import InvalidIri, UnknownPrefix
 from kg.rdfio import load_graph, load_prefixes
-from kg.terms import SCHEME, expand_curie, mint_concept, mint_graph, mint_source
+from kg.terms import SCHEME, THING, expand_curie, mint_concept, mint_graph, mint_source
 
 __all__ = ["BadCell", "Column", "References", "parse_cell", "parse_column", "parse_partial_date"]
 
@@ -22,8 +23,12 @@ Term = NamedNode | Literal
 
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _NOTATION: Final = NamedNode("http://www.w3.org/2004/02/skos/core#notation")
-_PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
+_PARTIAL_DATE: Final = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_ENTITY_IRI: Final = re.compile(re.escape(THING) + r"[a-z]+/[a-z0-9-]+(/[a-z0-9-]+)?")
 _URL: Final = re.compile(r"https?://[^\s<>\"{}|\\^`]+")
+# Control characters (C0, delete, C1) and code points that Unicode reserves as no characters.
+_NO_CHARACTERS: Final = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+_UNPRINTABLE: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef{_NO_CHARACTERS}]")
 
 
 class BadCell(Exception):
@@ -46,6 +51,8 @@ class Column:
     lang: str | None = None
     refers: str | None = None
     pattern: str | None = None
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +64,18 @@ class References:
     sources: frozenset[str]
     concepts: Mapping[str, frozenset[str]]
     prefixes: Mapping[str, str]
+    rows: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def load(
-        cls, ontology_dir: Path, *, identities: Iterable[Mapping[str, str]], sources: Iterable[Mapping[str, str]]
+        cls,
+        ontology_dir: Path,
+        *,
+        identities: Iterable[Mapping[str, str]],
+        sources: Iterable[Mapping[str, str]],
+        rows: Mapping[str, frozenset[str]],
     ) -> References:
-        """From the raw rows of ``iris.csv`` and ``sources.csv`` and from the schemes of the ontology."""
+        """From raw rows of ``iris.csv`` and ``sources.csv``, the keys of all rows, and the schemes of the ontology."""
         identities = list(identities)
         concepts: dict[str, set[str]] = {}
         for path in sorted((ontology_dir / "schemes").glob("*.ttl")):
@@ -76,14 +89,17 @@ class References:
             sources=frozenset(row["id"] for row in sources),
             concepts={scheme: frozenset(notations) for scheme, notations in concepts.items()},
             prefixes=load_prefixes(ontology_dir / "prefixes.ttl"),
+            rows=rows,
         )
 
 
 def parse_column(description: Mapping[str, Any]) -> Column:
     """A column from its CSVW description (Metadata Vocabulary for Tabular Data, sections 5.6 and 5.11)."""
-    datatype, pattern = description.get("datatype", "string"), None
-    if isinstance(datatype, dict):
-        datatype, pattern = datatype.get("base", "string"), datatype.get("format")
+    given = description.get("datatype", "string")
+    derived = given if isinstance(given, dict) else {"base": given}
+    datatype, pattern = derived.get("base", "string"), derived.get("format")
+    if pattern:
+        re.compile(pattern)
     return Column(
         name=description["name"],
         datatype=description.get("chap:type", datatype),
@@ -92,6 +108,8 @@ def parse_column(description: Mapping[str, Any]) -> Column:
         lang=description.get("lang"),
         refers=description.get("chap:refers"),
         pattern=pattern,
+        minimum=_parse_bound(derived.get("minimum")),
+        maximum=_parse_bound(derived.get("maximum")),
     )
 
 
@@ -101,6 +119,11 @@ def parse_cell(text: str, column: Column, references: References) -> tuple[Term,
     Raises:
         BadCell: the cell is not of the column's type, refers to nothing, or is missing.
     """
+    if unprintable := _UNPRINTABLE.search(text):
+        raise BadCell(
+            f"{text!r} holds the control character or non-character U+{ord(unprintable[0]):04X}",
+            "remove it; a cell is one line of visible text",
+        )
     if text != text.strip():
         raise BadCell(f"{text!r} has blanks around it", "remove them")
     if not text:
@@ -138,17 +161,33 @@ def parse_partial_date(text: str) -> Literal:
 
 
 def _parse_value(text: str, column: Column, references: References) -> Term:
+    if column.refers and column.refers.startswith("row"):
+        return Literal(_resolve(text, column.refers, references))
     if column.refers:
         return NamedNode(_resolve(text, column.refers, references))
-    if parser := _PARSERS.get(column.datatype):
-        return parser(text)
-    if column.pattern and not re.fullmatch(column.pattern, text):
+    parser = _PARSERS.get(column.datatype)
+    term = parser(text) if parser else None
+    if column.pattern and not re.fullmatch(column.pattern, text, re.ASCII):
         raise BadCell(f"{text!r} has the wrong form", f"write it as {column.pattern}")
+    _demand_bounds(text, column)
+    if term:
+        return term
     return Literal(text, language=column.lang) if column.lang else Literal(text)
 
 
+def _demand_bounds(text: str, column: Column) -> None:
+    if column.minimum is not None and Decimal(text) < column.minimum:
+        raise BadCell(f"{text} is too small", f"write a number from {column.minimum}")
+    if column.maximum is not None and Decimal(text) > column.maximum:
+        raise BadCell(f"{text} is too large", f"write a number up to {column.maximum}")
+
+
+def _parse_bound(bound: object) -> Decimal | None:
+    return None if bound is None else Decimal(str(bound))
+
+
 def _resolve(text: str, refers: str, references: References) -> str:
-    """The IRI that a reference stands for; ``refers`` lists alternatives, tried in turn, joined by blanks."""
+    """The IRI, or of a row the key, that a reference stands for; ``refers`` lists alternatives, joined by blanks."""
     failures = []
     for target in refers.split():
         try:
@@ -160,33 +199,51 @@ def _resolve(text: str, refers: str, references: References) -> str:
 
 def _resolve_one(text: str, target: str, references: References) -> str:
     what, _, which = target.partition(":")
-    match what:
-        case "entity":
-            if text not in references.entities:
-                raise _unknown(text, references.entities, "an id of data/iris.csv")
-            if which and references.kinds[text] != which:
-                raise BadCell(f"{text!r} is of the kind {references.kinds[text]}", f"name a {which} here")
-            return references.entities[text]
-        case "source":
-            if text not in references.sources:
-                raise _unknown(text, references.sources, "an id of data/sources.csv")
-            return mint_source(text)
-        case "scheme":
-            if text not in references.concepts.get(which, ()):
-                raise _unknown(text, references.concepts.get(which, ()), f"a notation of the scheme {which}")
-            return mint_concept(which, text)
-        case "concept":
-            return _resolve_concept(text, references)
-        case "term":
-            try:
-                return expand_curie(text, references.prefixes)
-            except (UnknownPrefix, InvalidIri) as error:
-                raise BadCell(str(error), "use a prefix of ontology/prefixes.ttl") from error
-        case _:
-            raise BadCell(f"the column refers to {target!r}, which is nothing known", "mend data/csv-metadata.json")
+    if resolver := _RESOLVERS.get(what):
+        return resolver(text, which, references)
+    raise BadCell(f"the column refers to {target!r}, which is nothing known", "mend data/csv-metadata.json")
 
 
-def _resolve_concept(text: str, references: References) -> str:
+def _resolve_entity(text: str, which: str, references: References) -> str:
+    if text not in references.entities:
+        raise _unknown(text, references.entities, "an id of data/iris.csv")
+    if which and references.kinds[text] != which:
+        raise BadCell(f"{text!r} is of the kind {references.kinds[text]}", f"name a {which} here")
+    if not _ENTITY_IRI.fullmatch(references.entities[text]):
+        raise BadCell(f"{text!r} has no usable IRI", f"mend the cell iri of the row {text} of data/iris.csv")
+    return references.entities[text]
+
+
+def _resolve_source(text: str, _which: str, references: References) -> str:
+    if text not in references.sources:
+        raise _unknown(text, references.sources, "an id of data/sources.csv")
+    try:
+        return mint_source(text)
+    except InvalidIri as error:
+        raise BadCell(f"{text!r} is no id of a source", str(error)) from error
+
+
+def _resolve_row(text: str, which: str, references: References) -> str:
+    if text not in references.rows.get(which, ()):
+        where = f"a key of data/{which}.csv" if which else "table/key, the parts of the key joined by /"
+        raise _unknown(text, references.rows.get(which, ()), where)
+    return text
+
+
+def _resolve_notation(text: str, which: str, references: References) -> str:
+    if text not in references.concepts.get(which, ()):
+        raise _unknown(text, references.concepts.get(which, ()), f"a notation of the scheme {which}")
+    return mint_concept(which, text)
+
+
+def _resolve_term(text: str, _which: str, references: References) -> str:
+    try:
+        return expand_curie(text, references.prefixes)
+    except (UnknownPrefix, InvalidIri) as error:
+        raise BadCell(str(error), "use a prefix of ontology/prefixes.ttl") from error
+
+
+def _resolve_concept(text: str, _which: str, references: References) -> str:
     """The IRI of a concept written ``scheme/notation``, or as the id of a field or topic (``topic-ai``)."""
     scheme, slash, notation = text.partition("/")
     if not slash:
@@ -195,6 +252,16 @@ def _resolve_concept(text: str, references: References) -> str:
         known = [f"{name}/{each}" for name, notations in references.concepts.items() for each in notations]
         raise _unknown(text, known, "a concept, written scheme/notation")
     return mint_concept(scheme, notation)
+
+
+_RESOLVERS: Final[Mapping[str, Callable[[str, str, References], str]]] = {
+    "entity": _resolve_entity,
+    "source": _resolve_source,
+    "row": _resolve_row,
+    "scheme": _resolve_notation,
+    "concept": _resolve_concept,
+    "term": _resolve_term,
+}
 
 
 def _unknown(text: str, known: Iterable[str], where: str) -> BadCell:
@@ -213,7 +280,11 @@ def _hint_for(column: Column) -> str:
 
 def _parse_number(text: str, datatype: str, pattern: str) -> Literal:
     if not re.fullmatch(pattern, text):
-        raise BadCell(f"{text!r} is no {datatype}", "write digits only, with a point before decimals: 1250000 or 12.5")
+        raise BadCell(
+            f"{text!r} is no {datatype}",
+            "write digits only, with a point before decimals: 1250000 or 12.5; "
+            "words such as about belong in the column qualifier",
+        )
     return Literal(text, datatype=NamedNode(_XSD + datatype))
 
 
@@ -231,8 +302,8 @@ def _parse_url(text: str) -> NamedNode:
 
 _PARSERS: Final[Mapping[str, Callable[[str], Term]]] = {
     "partialDate": parse_partial_date,
-    "integer": lambda text: _parse_number(text, "integer", r"-?\d+"),
-    "decimal": lambda text: _parse_number(text, "decimal", r"-?\d+(\.\d+)?"),
+    "integer": lambda text: _parse_number(text, "integer", r"-?[0-9]+"),
+    "decimal": lambda text: _parse_number(text, "decimal", r"-?[0-9]+(\.[0-9]+)?"),
     "boolean": _parse_boolean,
     "anyURI": _parse_url,
 }

@@ -2,7 +2,8 @@
 
 A mapping is one SPARQL Update for one table, run in the order of the file names on a scratch store whose default graph
 holds the row view (kg.tables). It writes named graphs, and for each row, in the graph ``row:trace``, which node the row
-became. A row that became nothing is an error: SPARQL drops a row silently when a pattern or a function fails.
+became. A row that became nothing is an error: SPARQL drops a row silently when a pattern or a function fails. What the
+checks in ``queries/rows/*.rq`` find is an error too: among others a filled cell that no mapping lifts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, QuerySolutio
 from kg.errors import TableError
 from kg.queries import QUERIES, load_directory
 from kg.rdfio import load_graph
-from kg.tables import ROW, RecordRef, Table, iter_row_quads
+from kg.tables import ROW, XYZ, RecordRef, Table, iter_row_quads
 from kg.terms import BASE, mint_graph, mint_node
 
 __all__ = ["Lifted", "Trace", "lift"]
@@ -43,7 +44,7 @@ def lift(tables: tuple[Table, ...], ontology_dir: Path, data_dir: Path) -> Lifte
     """The named graphs made from the tables, with the ontology and the schemes in graphs of their own.
 
     Raises:
-        TableError: a row made no statement; the message lists each with the cure.
+        TableError: a row made no statement or loses a cell; the message lists each with the cure.
         RdfSyntaxError: a file of the ontology is broken.
     """
     store = Store()
@@ -61,8 +62,7 @@ def lift(tables: tuple[Table, ...], ontology_dir: Path, data_dir: Path) -> Lifte
     trace = _take_trace(store, tables)
     traced = {record for records in trace.values() for record in records}
     lost = [row.record for table in tables if table.name in mapped for row in table.rows if row.record not in traced]
-    if lost:
-        raise TableError(_describe_lost(store, lost))
+    _demand_no_problems(store, tables, lost)
     store.clear_graph(DefaultGraph())
     return Lifted(store, trace)
 
@@ -84,25 +84,27 @@ def _take_trace(store: Store, tables: tuple[Table, ...]) -> Trace:
     return {node: tuple(sorted(found, key=lambda each: (each.table, each.line))) for node, found in trace.items()}
 
 
-def _describe_lost(store: Store, lost: list[RecordRef]) -> str:
-    """Why rows made nothing: the stored checks know the usual reasons and their cures."""
-    reasons: dict[str, tuple[str, str, str]] = {}
+def _demand_no_problems(store: Store, tables: tuple[Table, ...], lost: list[RecordRef]) -> None:
+    """Raise what the stored checks find in the rows, and which rows made nothing for a reason that no check knows."""
+    records = {row.record.iri: row.record for table in tables for row in table.rows}
+    found: set[tuple[RecordRef, str, str, str]] = set()
     for check in load_directory(QUERIES / "rows"):
-        found = store.query(check.text)
-        assert isinstance(found, QuerySolutions), check.id
-        for solution in found:
+        solutions = store.query(check.text)
+        assert isinstance(solutions, QuerySolutions), check.id
+        for solution in solutions:
             row, column, problem, cure = (_value(solution[name]) for name in ("row", "column", "problem", "cure"))
-            reasons[row] = (column, problem, cure)
-    paragraphs = []
-    for record in lost:
-        column, problem, cure = reasons.get(
-            record.iri,
-            ("?", "the row made no statement", f"compare it with its mapping, kg/queries/lift/*-{record.table}.ru"),
-        )
-        paragraphs.append(
-            f"data/{record.table}.csv row {record.line} ({record.key}), column {column}: {problem}.\n  Cure: {cure}."
-        )
-    return f"{len(lost)} row(s) made no statement, nothing was built:\n\n" + "\n\n".join(paragraphs)
+            found.add((records[row], column.removeprefix(XYZ), problem, cure))
+    explained = {record for record, *_ in found}
+    for record in set(lost) - explained:
+        cure = f"compare it with its mapping, kg/queries/lift/*-{record.table}.ru"
+        found.add((record, "?", "the row made no statement", cure))
+    if not found:
+        return
+    paragraphs = [
+        f"data/{record.table}.csv row {record.line} ({record.key}), column {column}: {problem}.\n  Cure: {cure}."
+        for record, column, problem, cure in sorted(found, key=lambda each: (each[0].table, each[0].line, each[1:]))
+    ]
+    raise TableError(f"{len(found)} row(s) cannot be used, nothing was built:\n\n" + "\n\n".join(paragraphs))
 
 
 def _value(term: Term | DefaultGraph) -> str:

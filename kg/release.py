@@ -221,6 +221,13 @@ class Releases:
         problem = "fits more than one release" if found else "is no release"
         raise ReleaseNotFound(f"{ref!r} {problem}; there are: {names}")
 
+    def find_same(self, *, digest: str, open_licences: Collection[str]) -> Release | None:
+        """The current release, when it holds just this content and merges it alike."""
+        current = self.current()
+        if current is None or not _is_same(current, digest=digest, open_licences=open_licences):
+            return None
+        return current
+
     def publish(  # noqa: PLR0913 - all by name; each is a separate thing a release is made of
         self,
         *,

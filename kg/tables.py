@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,14 @@ def load_tables(data_dir: Path, ontology_dir: Path) -> tuple[Table, ...]:
     """
     schemas = _load_schemas(data_dir)
     raw = {schema.name: _read_csv(schema) for schema in schemas}
-    references = References.load(ontology_dir, identities=raw["iris"][1], sources=raw["sources"][1])
+    if missing := {"iris", "sources"} - set(raw):
+        raise TableError(f"{data_dir / 'csv-metadata.json'} lists no table {', '.join(sorted(missing))}: add it")
+    for table, columns in {"iris": ("id", "iri", "kind"), "sources": ("id",)}.items():
+        if absent := set(columns) - set(raw[table][0]):
+            raise TableError(f"data/{table}.csv: missing column(s) {', '.join(sorted(absent))}")
+    references = References.load(
+        ontology_dir, identities=raw["iris"][1], sources=raw["sources"][1], rows=_collect_keys(schemas, raw)
+    )
     problems: list[str] = []
     tables = [_type_table(schema, *raw[schema.name], references, problems) for schema in schemas]
     if problems:
@@ -101,23 +109,44 @@ def _load_schemas(data_dir: Path) -> list[_Schema]:
     path = data_dir / "csv-metadata.json"
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TableError(f"{path} is missing: it lists the tables and the types of their columns") from error
+    except OSError as error:
+        raise TableError(
+            f"{path} cannot be read ({error.strerror}): it lists the tables and the types of their columns"
+        ) from error
     except ValueError as error:
         raise TableError(f"{path} is no JSON: {error}") from error
-    schemas = []
-    for table in document["tables"]:
-        schema = table["tableSchema"]
-        key = schema.get("primaryKey", [])
-        schemas.append(
-            _Schema(
-                name=table["url"].removesuffix(".csv"),
-                path=data_dir / table["url"],
-                columns={column["name"]: parse_column(column) for column in schema["columns"]},
-                key=(key,) if isinstance(key, str) else tuple(key),
-            )
-        )
-    return schemas
+    try:
+        return [_parse_schema(table, data_dir) for table in document["tables"]]
+    except (KeyError, TypeError, AttributeError, ArithmeticError, re.error) as error:
+        raise TableError(
+            f"{path} does not describe tables as CSV on the Web does ({type(error).__name__}: {error}).\n"
+            '  Cure: give it "tables", each with "url" and "tableSchema", and that with "columns"; see data/README.md.'
+        ) from error
+
+
+def _parse_schema(table: Mapping[str, Any], data_dir: Path) -> _Schema:
+    schema = table["tableSchema"]
+    key = schema.get("primaryKey", [])
+    return _Schema(
+        name=table["url"].removesuffix(".csv"),
+        path=data_dir / table["url"],
+        columns={column["name"]: parse_column(column) for column in schema["columns"]},
+        key=(key,) if isinstance(key, str) else tuple(key),
+    )
+
+
+def _collect_keys(
+    schemas: Iterable[_Schema], raw: Mapping[str, tuple[tuple[str, ...], list[dict[str, str]]]]
+) -> dict[str, frozenset[str]]:
+    """The keys of each table and, under the empty name, ``table/key`` of all; relations may be named without a date."""
+    keys: dict[str, set[str]] = {}
+    for schema in schemas:
+        for row in raw[schema.name][1]:
+            for columns in (schema.key, tuple(name for name in schema.key if name != "start")):
+                key = "/".join(row[column] for column in columns if row[column])
+                keys.setdefault(schema.name, set()).add(key)
+                keys.setdefault("", set()).add(f"{schema.name}/{key}")
+    return {table: frozenset(found) for table, found in keys.items()}
 
 
 def _read_csv(schema: _Schema) -> tuple[tuple[str, ...], list[dict[str, str]]]:
@@ -129,7 +158,7 @@ def _read_csv(schema: _Schema) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     header = tuple(lines[0]) if lines else ()
     if len(set(header)) != len(header) or any(name.strip() != name or not name for name in header):
         raise TableError(f"data/{schema.path.name}: column names must be unique, not empty and without blanks around")
-    if missing := set(schema.columns) - set(header):
+    if missing := (set(schema.columns) | set(schema.key)) - set(header):
         raise TableError(f"data/{schema.path.name}: missing column(s) {', '.join(sorted(missing))}")
     rows = []
     for number, cells in enumerate(lines[1:], start=1):

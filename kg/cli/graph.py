@@ -76,7 +76,7 @@ def _build(options: argparse.Namespace) -> int:
     from kg.build import build  # noqa: PLC0415 - the stages load slowly, and other commands do without them
 
     result = build(make_settings(options))
-    if warnings := len(result.report.warnings):
+    if result.report and (warnings := len(result.report.warnings)):
         print(f"{warnings} warnings; 'kg validate' lists them with their records", file=sys.stderr)
     print(result.release.id)
     if result.is_new and not result.release.manifest.has_changes:

@@ -11,7 +11,9 @@ from pyoxigraph import QueryBoolean, Store
 
 from kg.lift import Lifted
 from kg.queries import Query, load_directory
+from kg.release import Release
 from kg.settings import KgSettings
+from kg.store import open_read_only
 
 STATEMENTS = tuple(load_directory(Path(__file__).parent / "statements"))
 
@@ -41,6 +43,13 @@ def test_statement_asks_for_its_source(statement: Query) -> None:
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda each: each.id)
 def test_statement_is_true_on_the_lifted_data(lifted: Lifted, statement: Query) -> None:
     assert _is_true(lifted.store, statement), statement.summary
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda each: each.id)
+def test_statement_is_true_on_the_default_graph_of_the_release(release: Release, statement: Query) -> None:
+    answer = open_read_only(release.store_path).query(statement.text)
+    assert isinstance(answer, QueryBoolean)
+    assert bool(answer), statement.summary
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
 PREFIX xsd: <http://www.w3.org/2001/XMLSchema#>
 PREFIX xyz: <http://sparql.xyz/facade-x/data/>
 
-INSERT { ?row xyz:becomes ?becomes ; xyz:term ?term }
+INSERT { ?row xyz:becomes ?becomes ; xyz:term ?term ; xyz:type ?type }
 WHERE {
   ?type xyz:table "fact-types" ; xyz:property ?property ; xyz:becomes ?becomes .
   ?row xyz:table "facts" ; xyz:property ?property .
@@ -55,7 +55,7 @@ WHERE {
   BIND(fn:mint("figure", ?id) AS ?figure)
 } ;
 
-# Names and notes are texts in a language.
+# Names and notes are texts in a language; a note that is dated says so.
 INSERT {
   GRAPH ?g { ?about ?term ?text }
   GRAPH row:trace { ?about prov:wasDerivedFrom ?row }
@@ -64,7 +64,10 @@ WHERE {
   VALUES ?becomes { "name" "note" }
   ?row xyz:becomes ?becomes ; xyz:term ?term ; xyz:graph ?g ; xyz:subject_id ?about ; xyz:text ?plain .
   OPTIONAL { ?row xyz:lang ?lang }
-  BIND(IF(BOUND(?lang), STRLANG(?plain, ?lang), ?plain) AS ?text)
+  OPTIONAL { ?row xyz:becomes "note" ; xyz:as_of ?as_of }
+  BIND(CONCAT(IF(COALESCE(?lang, "en") = "de", "Stand ", "As of "), STR(?as_of), ": ") AS ?dated)
+  BIND(CONCAT(COALESCE(?dated, ""), ?plain) AS ?whole)
+  BIND(IF(BOUND(?lang), STRLANG(?whole, ?lang), ?whole) AS ?text)
 } ;
 
 # Properties and periods: a date in the column start, or a text.
@@ -81,16 +84,32 @@ WHERE {
   FILTER(BOUND(?value))
 } ;
 
+# What a plain statement cannot hold, its date of reporting and the words beside its date, stands in a note on the thing.
+INSERT { GRAPH ?g { ?about chap:note ?note_de, ?note_en } }
+WHERE {
+  VALUES ?becomes { "name" "property" "period" }
+  ?row xyz:becomes ?becomes ; xyz:type ?type ; xyz:graph ?g ; xyz:subject_id ?about .
+  ?type xyz:label_de ?label_de ; xyz:label_en ?label_en .
+  OPTIONAL { ?row xyz:start ?start }
+  OPTIONAL { ?row xyz:text ?text }
+  OPTIONAL { ?row xyz:as_of ?as_of }
+  FILTER(BOUND(?as_of) || (BOUND(?start) && BOUND(?text)))
+  BIND(STR(COALESCE(?text, ?start)) AS ?value)
+  BIND(STRLANG(CONCAT(?label_de, COALESCE(CONCAT(", Stand ", STR(?as_of)), ""), ": ", ?value), "de") AS ?note_de)
+  BIND(STRLANG(CONCAT(?label_en, COALESCE(CONCAT(", as of ", STR(?as_of)), ""), ": ", ?value), "en") AS ?note_en)
+} ;
+
 # Identifiers in other registers: the property names the scheme.
 INSERT {
   GRAPH ?g {
     ?about adms:identifier ?identifier ; schema:sameAs ?page .
-    ?identifier a adms:Identifier ; skos:notation ?notation ; chap:identifierScheme ?scheme .
+    ?identifier a adms:Identifier ; skos:notation ?notation ; chap:identifierScheme ?scheme ; chap:asOf ?as_of .
   }
   GRAPH row:trace { ?identifier prov:wasDerivedFrom ?row }
 }
 WHERE {
   ?row xyz:becomes "identifier" ; xyz:property ?name ; xyz:graph ?g ; xyz:subject_id ?about ; xyz:text ?notation .
+  OPTIONAL { ?row xyz:as_of ?as_of }
   OPTIONAL { VALUES (?name ?resolver) { ("wikidata" "http://www.wikidata.org/entity/") ("ror" "https://ror.org/") } }
   BIND(IRI(CONCAT(STR(?about), "#", ?name)) AS ?identifier)
   BIND(IRI(CONCAT(STR(identifier-scheme:), ?name)) AS ?scheme)

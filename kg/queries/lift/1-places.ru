@@ -10,9 +10,9 @@ PREFIX schema: <https://schema.org/>
 PREFIX wgs: <http://www.w3.org/2003/01/geo/wgs84_pos#>
 PREFIX xyz: <http://sparql.xyz/facade-x/data/>
 
-INSERT { GRAPH graph:places { ?place geo:sfWithin ?wider, ?nuts, ?district ; chap:nutsCode ?nuts ; chap:districtKey ?district } }
+INSERT { GRAPH ?g { ?place geo:sfWithin ?wider, ?nuts, ?district ; chap:nutsCode ?nuts ; chap:districtKey ?district } }
 WHERE {
-  ?row xyz:table "places" ; xyz:id ?place .
+  ?row xyz:table "places" ; xyz:id ?place ; xyz:graph ?g .
   OPTIONAL { ?row xyz:within_id ?wider }
   OPTIONAL { ?row xyz:nuts ?nuts_code BIND(IRI(CONCAT("http://data.europa.eu/nuts/code/", ?nuts_code)) AS ?nuts) }
   OPTIONAL {

@@ -66,7 +66,8 @@ INSERT {
       chap:underProgramme ?programme ;
       schema:startDate ?start ;
       schema:endDate ?end ;
-      chap:endState ?end_state .
+      chap:endState ?end_state ;
+      chap:note ?note .
     ?subject ?shortcut ?object .
     ?object ?inverse ?subject .
   }
@@ -78,6 +79,7 @@ WHERE {
   OPTIONAL { ?row xyz:start ?start }
   OPTIONAL { ?row xyz:end ?end }
   OPTIONAL { ?row xyz:end_state ?end_state }
+  OPTIONAL { ?row xyz:note_en ?note }
   BIND(IF(?relation = "funds", ?subject, ?none) AS ?funder)
   BIND(IF(?relation = "funds", ?object, ?subject) AS ?recipient)
   BIND(IF(?relation = "funds", ?none, ?object) AS ?programme)
@@ -119,7 +121,7 @@ INSERT {
   GRAPH ?g {
     ?subject org:hasSite ?site .
     ?site a org:Site ; org:siteOf ?subject ; chap:place ?place ; chap:hostedBy ?host ; chap:precision ?precision ;
-      schema:startDate ?start ; chap:note ?note .
+      schema:startDate ?start ; schema:endDate ?end ; chap:note ?note .
   }
   GRAPH row:trace { ?site prov:wasDerivedFrom ?row }
 }
@@ -127,12 +129,13 @@ WHERE {
   ?row xyz:becomes "site" ; xyz:graph ?g ; xyz:subject_id ?subject ; xyz:object_id ?object .
   ?object xyz:of_kind ?kind .
   OPTIONAL { ?row xyz:start ?start }
+  OPTIONAL { ?row xyz:end ?end }
   BIND(IF(?kind = "place", ?object, ?none) AS ?place)
   BIND(IF(?kind = "place", ?none, ?object) AS ?host)
   OPTIONAL { ?row xyz:note_en ?note }
   OPTIONAL {
     ?place_row xyz:table "places" ; xyz:id ?object ; xyz:kind ?place_kind .
-    BIND(IF(?place_kind IN ("region", "state"), precision:region, precision:town) AS ?precision)
+    BIND(IF(?place_kind IN ("city", "municipality"), precision:town, precision:region) AS ?precision)
   }
   BIND(fn:mint("site", ?subject, ?object) AS ?site)
 }

@@ -40,5 +40,6 @@ WHERE {
     BIND(STR(?town_name) AS ?town)
     OPTIONAL { ?row xyz:postcode ?postcode }
   }
-  BIND(IF(BOUND(?lat), precision:address, precision:town) AS ?precision)
+  OPTIONAL { ?seat xyz:table "places" ; xyz:id ?place ; xyz:kind ?place_kind }
+  BIND(IF(BOUND(?lat), precision:address, IF(?place_kind IN ("city", "municipality"), precision:town, precision:region)) AS ?precision)
 }

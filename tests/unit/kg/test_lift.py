@@ -13,7 +13,7 @@ from kg.infer import infer
 from kg.lift import Lifted, lift
 from kg.settings import KgSettings
 from kg.tables import RecordRef, Row, Table, load_tables
-from kg.terms import CHAP, THING, mint_concept, mint_source
+from kg.terms import CHAP, PROVENANCE_GRAPH, THING, mint_concept, mint_source
 
 SETTINGS = KgSettings()
 HOLM, FRAPORT = THING + "organisation/de-holm", THING + "organisation/de-fraport"
@@ -109,10 +109,49 @@ def test_shortcut_and_inverse_stand_in_the_graph_of_their_statement(tables: tupl
 
 def test_a_row_that_no_mapping_takes_is_an_error_with_its_cure(tables: tuple[Table, ...]) -> None:
     place = THING + "place/de-kassel"
-    with pytest.raises(TableError, match="made no statement") as caught:
+    with pytest.raises(TableError, match="nothing was built") as caught:
         _lift(tables, _relation(4, "src-dewiki-holm", body=place))
     assert "relations.csv row 4" in str(caught.value)
     assert "organisation to organisation" in str(caught.value)
+
+
+def test_a_row_that_loses_a_cell_is_an_error_with_its_cure(tables: tuple[Table, ...]) -> None:
+    row = _relation(4, "src-dewiki-holm", relation="located-at", body=THING + "place/de-kassel")
+    with pytest.raises(TableError) as caught:
+        _lift(tables, row)
+    assert "relations.csv row 4" in str(caught.value)
+    assert "column end_state: nothing reads this cell for 'located-at'" in str(caught.value)
+    assert "note_en" in str(caught.value)
+
+
+def test_the_end_of_a_site_is_kept(tables: tuple[Table, ...]) -> None:
+    row = _relation(
+        4, "src-dewiki-holm", start="2010", end="2020", relation="located-at", body=THING + "place/de-kassel"
+    )
+    store = _lift(tables, row).store
+    assert _values(store, "latestEnd", THING + "site/de-fraport--de-kassel") == {"2020-12-31"}
+
+
+def test_every_graph_that_says_where_a_place_is_has_a_source(tables: tuple[Table, ...]) -> None:
+    store = _lift(tables, _relation(1, "src-dewiki-holm")).store
+    derived = NamedNode("http://www.w3.org/ns/prov#wasDerivedFrom")
+    graphs = {
+        str(quad.graph_name.value)
+        for name in ("nutsCode", "districtKey")
+        for quad in store.quads_for_pattern(None, NamedNode(CHAP + name), None, None)
+        if isinstance(quad.graph_name, NamedNode)
+    }
+    stated = store.quads_for_pattern(None, derived, None, NamedNode(PROVENANCE_GRAPH))
+    sourced = {str(getattr(quad.subject, "value", "")) for quad in stated}
+    assert graphs
+    assert graphs - sourced == set()
+
+
+def test_the_date_of_a_name_stands_in_a_note_of_the_same_source(lifted: Lifted) -> None:
+    hmd = NamedNode(THING + "organisation/de-hmd")
+    notes = list(lifted.store.quads_for_pattern(hmd, NamedNode(CHAP + "note"), None, None))
+    found = [quad.graph_name for quad in notes if "former name, as of 2023-02-06: " in str(quad.object)]
+    assert found == [NamedNode("https://w3id.org/chap/graph/source-gsi-edih")]
 
 
 def test_closures_stand_in_the_graph_of_inferred_statements_only(tables: tuple[Table, ...]) -> None:
