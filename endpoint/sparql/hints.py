@@ -13,6 +13,8 @@ __all__ = ["Vocabulary", "find_hints"]
 
 _NEAR: Final = 3
 _MOST: Final = 5
+# A term that is longer than this is none that somebody misspelt.
+_LONGEST: Final = 200
 _RDF_TYPE: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 # Words after which an IRI is no term of a pattern.
 _OUTSIDE: Final = frozenset(["PREFIX", "BASE", "FROM", "NAMED", "GRAPH", "SERVICE"])
@@ -39,15 +41,17 @@ def find_hints(text: str, vocabulary: Vocabulary) -> list[str]:
     ['x:mebmer is no class or property of this release; near: x:member']
     """
     prefixes, iris = _read_iris(text)
-    hints = []
+    hints: list[str] = []
     for iri in dict.fromkeys(iris):
-        if iri in vocabulary.terms or iri == _RDF_TYPE:
+        if iri in vocabulary.terms or iri == _RDF_TYPE or len(iri) > _LONGEST:
             continue
+        if len(hints) == _MOST:
+            break
         near = _find_near(iri, vocabulary)
         if near or _split(iri)[0] in vocabulary.namespaces:
             words = f"; near: {', '.join(_compress(each, prefixes) for each in near)}" if near else ""
             hints.append(f"{_compress(iri, prefixes)} is no class or property of this release{words}")
-    return hints[:_MOST]
+    return hints
 
 
 def _find_near(iri: str, vocabulary: Vocabulary) -> list[str]:
