@@ -13,22 +13,19 @@ the journal. A release that the journal does not know and that carries no such m
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import shutil
 import tempfile
-import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kg.errors import ReleaseDamaged, ReleaseError, ReleaseNotFound
+from kg.errors import ReleaseDamaged, ReleaseNotFound
 from kg.journal import Action, JournalEntry, append_entry, load_journal, repair_journal, sync_directory
+from kg.lock import lock_releases
 from kg.manifest import (
     CHANGES_NAME,
     DAMAGE_CURE,
@@ -45,11 +42,10 @@ from kg.manifest import (
 if TYPE_CHECKING:
     from pyoxigraph import Quad
 
-__all__ = ["Published", "Release", "Releases", "lock_releases", "recover"]
+__all__ = ["Published", "Release", "Releases", "recover"]
 
 _ID: Final = re.compile(r"(\d{4,})-([0-9a-f]{8})")
 _WORKSPACE: Final = ".building-"
-_LOCK_WAIT_S: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -315,29 +311,6 @@ class Releases:
             return release
 
 
-@contextmanager
-def lock_releases(root: Path, *, wait_s: float = _LOCK_WAIT_S) -> Iterator[None]:
-    """Hold the lock of a releases directory; the kernel frees it when the process ends, however it ends.
-
-    Raises:
-        ReleaseError: another process held it for all of ``wait_s`` seconds, or the directory cannot be made.
-    """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ReleaseError(f"{root} cannot be written: {error}") from error
-    try:
-        deadline = time.monotonic() + wait_s
-        while not _try_lock(descriptor):
-            if time.monotonic() >= deadline:
-                raise ReleaseError(f"another build or write holds {root / '.lock'}; try again when it is done")
-            time.sleep(0.05)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def recover(root: Path) -> None:
     """Put right what a crash left behind; the caller holds the lock.
 
@@ -375,14 +348,6 @@ def _is_same(release: Release, *, digest: str, open_licences: Collection[str]) -
     if release.find_damage() is not None:
         return False
     return release.digest == digest and set(release.manifest.open_licences) == set(open_licences)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _next_sequence(root: Path) -> int:

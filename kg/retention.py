@@ -11,7 +11,8 @@ from typing import Final
 
 from kg.errors import ReleaseDamaged, ReleaseError
 from kg.journal import sync_directory
-from kg.release import Release, Releases, lock_releases, recover
+from kg.lock import lock_releases
+from kg.release import Release, Releases, recover
 
 __all__ = ["keep_release", "load_kept", "prune_releases"]
 

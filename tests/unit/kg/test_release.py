@@ -19,8 +19,9 @@ from pyoxigraph import DefaultGraph, Quad, RdfFormat, parse
 
 from kg.changes import iter_dump_lines
 from kg.errors import LicenceUnknown, RdfError, ReleaseDamaged, ReleaseError, ReleaseNotFound, SettingsError
+from kg.lock import lock_releases
 from kg.rdfio import content_digest
-from kg.release import Published, Release, Releases, lock_releases, recover
+from kg.release import Published, Release, Releases, recover
 from kg.store import open_read_only
 from tests.unit.kg.conftest import CLOSED, OPEN, make_quads
 

@@ -1,0 +1,48 @@
+"""One change of a releases directory at a time, between all processes of a machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from kg.errors import ReleaseError
+
+__all__ = ["lock_releases"]
+
+_WAIT_S: Final = 30.0
+
+
+@contextmanager
+def lock_releases(root: Path, *, wait_s: float = _WAIT_S) -> Iterator[None]:
+    """Hold the lock of a releases directory; the kernel frees it when the process ends, however it ends.
+
+    Raises:
+        ReleaseError: another process held it for all of ``wait_s`` seconds, or the directory cannot be made.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ReleaseError(f"{root} cannot be written: {error}") from error
+    try:
+        deadline = time.monotonic() + wait_s
+        while not _try_lock(descriptor):
+            if time.monotonic() >= deadline:
+                raise ReleaseError(f"another build or write holds {root / '.lock'}; try again when it is done")
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
