@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["MediaRange", "negotiate_language", "negotiate_media_type", "parse_accept"]
+from starlette.datastructures import Headers
+
+__all__ = ["MediaRange", "negotiate_language", "negotiate_media_type", "parse_accept", "read_accept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class MediaRange:
         if self.type_ != type_:
             return 0
         return 2 if self.subtype == "*" else 3 * (self.subtype == subtype)
+
+
+def read_accept(headers: Headers) -> str | None:
+    """The Accept header: several fields are one list (RFC 9110, section 5.3)."""
+    return ", ".join(headers.getlist("accept")) or None
 
 
 def parse_accept(header: str) -> tuple[MediaRange, ...]:

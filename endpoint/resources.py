@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from endpoint.negotiation import negotiate_media_type
+from endpoint.negotiation import negotiate_media_type, read_accept
 from endpoint.pages import FORMATS, render_thing
 from endpoint.problems import Problem
 from endpoint.responses import make_response
@@ -42,7 +42,7 @@ async def _show_document(request: Request) -> Response:
     if dot and suffix in _SUFFIXES:
         slug, media_type = name, _SUFFIXES[suffix]
     else:
-        negotiated = negotiate_media_type(request.headers.get("accept"), _OFFERS)
+        negotiated = negotiate_media_type(read_accept(request.headers), _OFFERS)
         if negotiated is None:
             raise Problem(
                 "not-acceptable", 406, f"Available are {', '.join(_OFFERS)}.", members={"available": list(_OFFERS)}

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from endpoint.bodies import find_length, read_body
 from endpoint.clients import FairShare, Network, find_client
-from endpoint.negotiation import negotiate_media_type
+from endpoint.negotiation import negotiate_media_type, read_accept
 from endpoint.observe import QueryLog, QueryObserver
 from endpoint.problems import Problem, as_problem, problem_response
 from endpoint.releases import ServedReleases
@@ -119,7 +119,7 @@ class SparqlRoute:
 
     async def _introduce(self, exchange: _Exchange, request: QueryRequest) -> None:
         """A page for people, a description of the service for programs (SPARQL 1.1 Service Description, section 2)."""
-        accept = exchange.headers.get("accept")
+        accept = read_accept(exchange.headers)
         if request.format is None and _prefers_html(accept):
             await exchange.reply(await self._options.editor(_make_request(exchange), request, self._options.limits))
             return
@@ -145,7 +145,7 @@ class SparqlRoute:
 
     async def _answer(self, exchange: _Exchange, request: QueryRequest, text: str) -> int:
         """The number of bytes sent."""
-        accept = exchange.headers.get("accept")
+        accept = read_accept(exchange.headers)
         if request.format == "html" or (request.format is None and _prefers_html(accept)):
             # The page shows what is wrong with a query, too.
             page = await self._options.editor(_make_request(exchange), request, self._options.limits)

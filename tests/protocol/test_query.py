@@ -75,7 +75,7 @@ def test_characters_beyond_ascii_survive(client: httpx.Client) -> None:
         ("GET", "?query=%FF%FE", None, None, 400, "bad-encoding"),
         ("GET", "?query=ASK%7B%7D&default-graph-uri=here", None, None, 400, "invalid-iri"),
         ("GET", "?query=ASK%7B%7D&named-graph-uri=urn:a%20b", None, None, 400, "invalid-iri"),
-        ("GET", "?query=ASK%7B%7D&format=a&format=b", None, None, 400, "format-repeated"),
+        ("GET", "?query=ASK%7B%7D&format=a&format=b", None, None, 406, "not-acceptable"),
         ("GET", "?query=ASK%7B%7D&release=9999-00000000", None, None, 404, "release-not-found"),
         ("GET", "?query=ASK%7B%7D&format=docx", None, None, 406, "not-acceptable"),
         ("GET", "?update=CLEAR%20ALL", None, None, 403, "query-refused"),

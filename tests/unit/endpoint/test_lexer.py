@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def kinds(text: str) -> list[tuple[Kind, str]]:
         ("<< ?s", [(Kind.OPEN, "<<"), (Kind.VARIABLE, "?s")]),
         ("e:größe", [(Kind.NAME, "e:größe")]),
         ("\\u0053ERVICE", [(Kind.OTHER, "\\"), (Kind.WORD, "u0053ERVICE")]),
-        ("'open", [(Kind.OTHER, "'"), (Kind.WORD, "open")]),
+        ("'open", [(Kind.OTHER, "'open")]),
     ],
 )
 def test_text_has_tokens(text: str, expected: list[tuple[Kind, str]]) -> None:
@@ -60,3 +62,47 @@ def test_tokens_and_what_lies_between_make_the_text(text: str) -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_read_in_one_pass(text: str) -> None:
     assert sum(len(token.text) for token in iter_tokens(text)) <= len(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a.",
+        "a..",
+        "_.",
+        "a:.",
+        '"\\',
+        "'\\",
+        '"""\\',
+        "'''\\",
+        '"""a"',
+        "\"'",
+        '"\n',
+        "<a ",
+        "<\\u00",
+        "a:%4",
+        "1.",
+        "@a-",
+        "?a.",
+        "a-",
+    ],
+)
+def test_work_is_bounded_by_length(piece: str) -> None:
+    # A scan that starts anew at each character would take minutes here.
+    started = time.process_time()
+    assert sum(1 for _ in iter_tokens(piece * 50_000)) > 0
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("?s a true.SERVICE <e:e> {}", ["?s", "a", "true", ".", "SERVICE", "<e:e>", "{", "}"]),
+        ("true.x.y:z", ["true.x.y:z"]),
+        ("a.b.5.c", ["a", ".", "b", ".5", ".", "c"]),
+        ('""""a" ""', ['""""a" ""']),
+        ('"" "a"', ['""', '"a"']),
+    ],
+)
+def test_words_between_full_stops_are_words(text: str, expected: list[str]) -> None:
+    assert [token.text for token in iter_tokens(text)] == expected
