@@ -124,7 +124,8 @@ class _Asker:
 
     def _look_up(self, chance: random.Random) -> tuple[int, set[int]]:
         answer = self._get(f"SELECT ?p ?o WHERE {{ <{chance.choice(self._things)}> ?p ?o }} # {chance.random()}")
-        return (answer.status_code if answer.json()["results"]["bindings"] else 0), {200}
+        is_empty = answer.status_code == 200 and not answer.json()["results"]["bindings"]
+        return (0 if is_empty else answer.status_code), {200}
 
     def _ask_again(self, chance: random.Random) -> tuple[int, set[int]]:
         accept = chance.choice(["text/csv", "application/sparql-results+xml", "text/tab-separated-values"])
