@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,10 +20,23 @@ from endpoint.problems import Problem, problem_response
 __all__ = ["ResponseCache"]
 
 _Headers = list[tuple[bytes, bytes]]
-_Key = tuple[object, ...]
+
+
+class _Key(NamedTuple):
+    """What an answer is a function of."""
+
+    release: str | None
+    path: str
+    query: bytes
+    selecting: tuple[tuple[bytes, bytes], ...]
+    is_post: bool
+    body: bytes
+
 
 # What a representation may depend on, beside the release and the address.
 _SELECTING: Final = (b"accept", b"accept-language", b"accept-encoding", b"content-type")
+# An entry without the bytes that it is for: names of headers, tuples, dictionaries.
+_OVERHEAD: Final = 4_000
 _POST_PATH: Final = "/sparql"
 _POST_LIMIT: Final = 64 * 1024
 _OF_THE_BODY: Final = (b"content-length", b"content-type", b"content-encoding")
@@ -78,7 +91,7 @@ class ResponseCache:
         if hosts != 1 and scope["http_version"] == "1.1":
             # RFC 9112, section 3.2; the server underneath leaves it to us.
             raise Problem("bad-host", 400, "A request names its host once.")
-        key = (self._find_release(), scope["path"], scope["query_string"], selecting, method == "POST", body)
+        key = _Key(self._find_release(), scope["path"], scope["query_string"], selecting, method == "POST", body)
         entry = self._entries.get(key)
         if entry is not None:
             self.hits += 1
@@ -94,13 +107,13 @@ class ResponseCache:
 
     def keep(self, key: _Key, start: Message, body: bytes) -> None:
         """Keep an answer, if it may be kept and fits."""
-        headers: _Headers = [(name.lower(), value) for name, value in start["headers"]]
+        headers: _Headers = start["headers"]
         fields = dict(headers)
         if b"etag" not in fields or b"public" not in fields.get(b"cache-control", b"") or key in self._entries:
             return
         if b"content-length" not in fields:
-            headers.append((b"content-length", str(len(body)).encode()))
-        size = len(body) + sum(len(name) + len(value) for name, value in headers) + len(repr(key)) + 500
+            headers = [*headers, (b"content-length", str(len(body)).encode())]
+        size = len(body) + _OVERHEAD + sum(len(value) for _, value in headers) + len(key.query) + len(key.body)
         entry = _Entry(
             etag=fields[b"etag"],
             start={"type": "http.response.start", "status": 200, "headers": headers},

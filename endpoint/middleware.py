@@ -6,7 +6,6 @@ import secrets
 from logging import getLogger
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from endpoint.problems import Problem, problem_response
@@ -15,11 +14,22 @@ __all__ = ["Envelope", "internal_problem"]
 
 _log = getLogger(__name__)
 _EXPOSED: Final = (
-    "ETag, Link, Location, Memento-Datetime, Retry-After, "
-    "CHAP-Release, CHAP-Rows, CHAP-Limits, CHAP-Hint, Server-Timing"
+    b"ETag, Link, Location, Memento-Datetime, Retry-After, "
+    b"CHAP-Release, CHAP-Rows, CHAP-Limits, CHAP-Hint, Server-Timing"
+)
+_ALWAYS: Final = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", _EXPOSED),
+    (b"x-content-type-options", b"nosniff"),
 )
 # Everything comes from here, nothing runs inline, nobody frames us.
-_POLICY: Final = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+_POLICY: Final = (
+    b"default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+_FOR_PAGES: Final = (
+    (b"content-security-policy", _POLICY),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+)
 
 
 class Envelope:
@@ -40,8 +50,7 @@ class Envelope:
             nonlocal held, has_begun, has_ended
             if message["type"] == "http.response.start":
                 # Held back until there are bytes: what fails before them can still be answered honestly.
-                _dress(MutableHeaders(raw=message.setdefault("headers", [])))
-                held = message
+                held = {**message, "headers": _dress(message.get("headers", []))}
                 return
             if held is not None:
                 start, held, has_begun = held, None, True
@@ -76,13 +85,9 @@ def internal_problem(scope: Scope) -> Problem:
     )
 
 
-def _dress(headers: MutableHeaders) -> None:
-    headers["Access-Control-Allow-Origin"] = "*"
-    headers["Access-Control-Expose-Headers"] = _EXPOSED
-    headers["X-Content-Type-Options"] = "nosniff"
-    if headers.get("content-type", "").startswith("text/html"):
-        headers["Content-Security-Policy"] = _POLICY
-        headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+def _dress(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    is_page = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
+    return [*headers, *_ALWAYS, *(_FOR_PAGES if is_page else ())]
 
 
 async def _answer_options(send: Send) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Final, cast
@@ -20,8 +21,9 @@ from typing import IO, Final, cast
 import pyoxigraph as ox
 
 from kg.changes import iter_changes, iter_dump_lines, write_patch
+from kg.derive import Sources, derive_files
 from kg.errors import ReleaseDamaged
-from kg.journal import sync_directory
+from kg.journal import format_instant, sync_directory
 from kg.manifest import (
     CHANGES_NAME,
     MANIFEST_NAME,
@@ -49,7 +51,8 @@ class ReleaseInputs:
     sequence: int
     digest: str
     parent: str | None
-    parent_dump_path: Path | None
+    parent_path: Path | None
+    instant: datetime
     open_licences: Collection[str]
     prefixes: Mapping[str, str]
     report_turtle: bytes
@@ -82,6 +85,18 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
             write_turtle(triples, output, prefixes=inputs.prefixes)
         has_changes = _write_changes(directory / CHANGES_NAME, nquads_path, inputs=inputs)
         loading.result()
+    sources = Sources(
+        release_id=inputs.id,
+        digest=inputs.digest,
+        nquads_path=nquads_path,
+        merged_path=merged_path,
+        store_path=directory / STORE_NAME,
+        open_graphs=open_graphs,
+        prefixes=inputs.prefixes,
+        parent=inputs.parent_path,
+        instant=format_instant(inputs.instant),
+    )
+    derive_files(directory, sources)
     (directory / REPORT_NAME).write_bytes(inputs.report_turtle)
     manifest = Manifest(
         id=inputs.id,
@@ -111,7 +126,7 @@ def _write_changes(path: Path, nquads_path: Path, *, inputs: ReleaseInputs) -> b
     """Whether there is a file of changes now; without the dump of the parent there can be none."""
     try:
         with nquads_path.open("rb") as after, _open_gzip(path) as output:
-            before = iter_dump_lines(inputs.parent_dump_path) if inputs.parent_dump_path else iter(())
+            before = iter_dump_lines(inputs.parent_path / NQUADS_DUMP_NAME) if inputs.parent_path else iter(())
             write_patch(iter_changes(before, after), output, release=inputs.id, parent=inputs.parent)
     except ReleaseDamaged:
         path.unlink()

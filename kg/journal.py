@@ -19,6 +19,7 @@ __all__ = [
     "Action",
     "JournalEntry",
     "append_entry",
+    "format_instant",
     "load_journal",
     "parse_instant",
     "repair_journal",
@@ -57,6 +58,15 @@ def parse_instant(environ: Mapping[str, str]) -> datetime:
         raise SettingsError(f"SOURCE_DATE_EPOCH must be whole seconds since 1970, not {epoch!r}") from error
 
 
+def format_instant(moment: datetime) -> str:
+    """An instant as it is written everywhere: UTC, milliseconds, Z.
+
+    >>> format_instant(datetime(2026, 1, 2, tzinfo=UTC))
+    '2026-01-02T00:00:00.000Z'
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def load_journal(path: Path) -> tuple[JournalEntry, ...]:
     """All committed entries, oldest first; none when there is no journal yet.
 
@@ -87,7 +97,7 @@ def append_entry(path: Path, *, release: str, action: Action, instant: datetime 
         sequence=len(load_journal(path)) + 1,
         release=release,
         action=action,
-        instant=moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        instant=format_instant(moment),
     )
     with path.open("ab") as file:
         file.write(json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n")

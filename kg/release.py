@@ -13,6 +13,7 @@ the journal. A release that the journal does not know and that carries no such m
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kg.errors import ReleaseDamaged, ReleaseNotFound
-from kg.journal import Action, JournalEntry, append_entry, load_journal, repair_journal, sync_directory
+from kg.journal import Action, JournalEntry, append_entry, load_journal, parse_instant, repair_journal, sync_directory
 from kg.lock import lock_releases
 from kg.manifest import (
     CHANGES_NAME,
@@ -259,6 +260,7 @@ class Releases:
         from kg.rdfio import write_sorted_nquads  # noqa: PLC0415
 
         root = self.root
+        moment = parse_instant(os.environ) if instant is None else instant
         with lock_releases(root):
             recover(root)
             current_id = self.current_id()
@@ -275,7 +277,8 @@ class Releases:
                     sequence=sequence,
                     digest=digest,
                     parent=None if current is None else current.id,
-                    parent_dump_path=None if current is None else current.nquads_dump_path,
+                    parent_path=None if current is None else current.path,
+                    instant=moment,
                     open_licences=open_licences,
                     prefixes=prefixes or {},
                     report_turtle=report_turtle,
@@ -288,7 +291,7 @@ class Releases:
                 assembled.rename(root / inputs.id)
             sync_directory(root)
             release = _as_release(root / inputs.id)
-            append_entry(self.journal_path, release=release.id, action=action, instant=instant)
+            append_entry(self.journal_path, release=release.id, action=action, instant=moment)
             _remove_mark(release.path)
             _swap_symlink(root, release.id)
             return Published(release, is_new=True)

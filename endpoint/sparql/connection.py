@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from endpoint.settings import worker_environment
-from endpoint.sparql.frames import Frame, FrameDecoder, FrameKind, Job, encode_frame
+from endpoint.sparql.frames import FRAME_BYTES, Frame, FrameDecoder, FrameKind, Job, encode_frame
 
 __all__ = ["WorkerConnection", "WorkerOptions", "start_worker"]
 
@@ -32,7 +32,7 @@ class WorkerOptions:
     prefixes_path: Path
 
 
-class WorkerConnection(asyncio.Protocol):
+class WorkerConnection(asyncio.BufferedProtocol):
     """The frames of one worker, in order; while nobody takes them, nothing is read and the worker waits."""
 
     def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
@@ -40,8 +40,10 @@ class WorkerConnection(asyncio.Protocol):
         self.has_no_network = False
         self.is_nice = False
         self._errors = errors
+        self._store: str | None = None
         self._transport: asyncio.Transport | None = None
         self._decoder = FrameDecoder()
+        self._buffer = memoryview(bytearray(FRAME_BYTES))
         self._frames: deque[Frame] = deque()
         self._held_bytes = 0
         self._is_paused = False
@@ -49,13 +51,17 @@ class WorkerConnection(asyncio.Protocol):
         self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport (asyncio.Protocol)."""
+        """Keep the transport (asyncio.BaseProtocol)."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
-        """Take the frames that are complete (asyncio.Protocol)."""
-        for frame in self._decoder.feed(data):
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the signature is asyncio's
+        """Where to read into, always the same: asyncio would map and unmap 256 KiB a read (BufferedProtocol)."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take the frames that are complete (asyncio.BufferedProtocol)."""
+        for frame in self._decoder.feed(self._buffer[:nbytes]):
             self._frames.append(frame)
             self._held_bytes += len(frame.body)
         if self._held_bytes > _HIGH_WATER and not self._is_paused and self._transport is not None:
@@ -64,7 +70,7 @@ class WorkerConnection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
-        """The worker ended, or we ended it (asyncio.Protocol)."""
+        """The worker ended, or we ended it (asyncio.BaseProtocol)."""
         self.is_lost = True
         self._wake()
 
@@ -85,13 +91,11 @@ class WorkerConnection(asyncio.Protocol):
             self._transport.resume_reading()
         return frame
 
-    @property
-    def is_at_end(self) -> bool:
-        """Whether the end of a result is the next frame, and here already."""
-        return bool(self._frames) and self._frames[0].kind is FrameKind.END
-
     def open_store(self, path: str) -> None:
         """Have the store opened before it is asked."""
+        if path == self._store:
+            return
+        self._store = path
         self._send(encode_frame(FrameKind.OPEN, path.encode()))
 
     def ask(self, job: Job) -> None:

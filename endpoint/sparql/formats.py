@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from endpoint.negotiation import negotiate_media_type
@@ -59,6 +60,7 @@ _OFFERS: Final[Mapping[str, Sequence[Format]]] = {
     "construct": GRAPHS,
     "describe": GRAPHS,
 }
+_USUAL_LENGTH: Final = 256
 
 
 def choose_format(form: Form, *, accept: str | None, override: str | None) -> Format:
@@ -75,10 +77,19 @@ def choose_format(form: Form, *, accept: str | None, override: str | None) -> Fo
             if wanted.replace(" ", "+") in (each.media_type, *each.names):
                 return each
         raise _not_acceptable(f"format={override} is no format of a result", form, offers)
-    chosen = negotiate_media_type(accept, [each.media_type for each in offers])
+    # Clients send the same few headers again and again; a long one is nobody's, and not worth the memory.
+    negotiate = _negotiate if accept is None or len(accept) <= _USUAL_LENGTH else _negotiate.__wrapped__
+    chosen = negotiate(form, accept)
     if chosen is None:
         raise _not_acceptable("The Accept header names no format of a result", form, offers)
-    return next(each for each in offers if each.media_type == chosen)
+    return chosen
+
+
+@lru_cache(maxsize=256)
+def _negotiate(form: Form, accept: str | None) -> Format | None:
+    offers = _OFFERS[form]
+    media_type = negotiate_media_type(accept, [each.media_type for each in offers])
+    return next((each for each in offers if each.media_type == media_type), None)
 
 
 def _not_acceptable(what: str, form: Form, offers: Sequence[Format]) -> Problem:

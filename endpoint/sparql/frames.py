@@ -1,7 +1,8 @@
 """The frames that the server and a query worker exchange over their socket.
 
 A frame is one byte for its kind, four for the length of its body (big-endian), and the body. The server sends
-``QUERY`` and ``OPEN``; a worker answers a query by ``HEAD DATA* END``, or by ``FAILURE`` before or after HEAD.
+``QUERY`` and ``OPEN``; a worker answers a query by ``WHOLE`` where the result fits one frame, else by
+``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD.
 """
 
 from __future__ import annotations
@@ -11,12 +12,24 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["FRAME_BYTES", "Binding", "Failure", "Frame", "FrameDecoder", "FrameKind", "Job", "encode_frame"]
+__all__ = [
+    "FRAME_BYTES",
+    "Binding",
+    "Failure",
+    "Frame",
+    "FrameDecoder",
+    "FrameKind",
+    "Job",
+    "decode_whole",
+    "encode_frame",
+    "encode_whole",
+]
 
 FRAME_BYTES: Final = 64 * 1024
 _HEADER: Final = struct.Struct(">BI")
+_ROWS: Final = struct.Struct(">q")
 
 
 class FrameKind(IntEnum):
@@ -29,10 +42,10 @@ class FrameKind(IntEnum):
     DATA = 5  # worker: bytes of the result
     END = 6  # worker: the result is complete
     FAILURE = 7  # worker: it is not, and why
+    WHOLE = 8  # worker: the complete result, after the number of its rows
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame."""
 
     kind: FrameKind
@@ -102,13 +115,28 @@ def encode_frame(kind: FrameKind, body: bytes = b"") -> bytes:
     return _HEADER.pack(kind, len(body)) + body
 
 
+def encode_whole(result: bytes, rows: int | None) -> bytes:
+    """The bytes of a frame with a complete result; ``rows`` is None for a boolean and for a graph."""
+    return encode_frame(FrameKind.WHOLE, _ROWS.pack(-1 if rows is None else rows) + result)
+
+
+def decode_whole(body: bytes) -> tuple[bytes, int | None]:
+    r"""Result and number of rows out of the body of a frame.
+
+    >>> decode_whole(encode_whole(b"?x\n1\n", 1)[5:])
+    (b'?x\n1\n', 1)
+    """
+    rows: int = _ROWS.unpack_from(body)[0]
+    return body[_ROWS.size :], None if rows < 0 else rows
+
+
 class FrameDecoder:
     """Frames out of bytes as they come."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
         """The frames that are complete now."""
         buffer = self._buffer
         buffer += data

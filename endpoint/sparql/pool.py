@@ -20,7 +20,7 @@ from typing import Final, Literal, TypeAlias
 from endpoint.problems import Problem
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
 from endpoint.sparql.failures import busy_problem, closing_problem, crash_problem, failure_problem, timeout_problem
-from endpoint.sparql.frames import Failure, Frame, FrameKind, Job
+from endpoint.sparql.frames import Failure, Frame, FrameKind, Job, decode_whole
 
 __all__ = ["Answer", "PoolLimits", "QueryPool", "StopReason"]
 
@@ -28,6 +28,7 @@ StopReason: TypeAlias = Literal["timeout", "busy", "closing"]
 
 _log = getLogger(__name__)
 _RESTART_PAUSE_S: Final = 1.0
+_TICK_S: Final = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class Answer:
         self.worker = worker
         self.is_complete = False
         self.reason: StopReason | None = None
+        # The result and its rows, where it came in one piece.
+        self.whole: bytes | None = None
         self.rows: int | None = None
         self.started = time.monotonic()
         self._limits = limits
@@ -60,8 +63,11 @@ class Answer:
             Problem: there will be none.
         """
         frame = await self._take()
-        assert frame.kind is FrameKind.HEAD, frame.kind
-        self.rows = int(frame.body) if frame.body else None
+        if frame.kind is FrameKind.WHOLE:
+            self.whole, self.rows = decode_whole(frame.body)
+            self.is_complete = True
+        else:
+            assert frame.kind is FrameKind.HEAD, frame.kind
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The chunks of the result.
@@ -69,6 +75,9 @@ class Answer:
         Raises:
             Problem: the result stays incomplete.
         """
+        if self.whole is not None:
+            yield self.whole
+            return
         while True:
             frame = await self._take()
             if frame.kind is FrameKind.END:
@@ -139,6 +148,7 @@ class QueryPool:
             OSError: they cannot be started.
         """
         await asyncio.gather(*(self._add_worker() for _ in range(self.limits.workers)))
+        self._run(self._keep_time())
 
     async def close(self) -> None:
         """End all workers, busy ones too, and wait for it; whoever still waits for an answer is told."""
@@ -178,13 +188,8 @@ class QueryPool:
             Problem: the job was not admitted, or its evaluation failed before the first byte.
         """
         worker = await self._acquire()
-        loop = asyncio.get_running_loop()
         answer = Answer(worker, self.limits)
         self._running.add(answer)
-        timers = [
-            loop.call_later(self.limits.timeout_s, self._stop, answer, "timeout"),
-            loop.call_later(self.limits.long_after_s, self._move_to_long_lane, answer),
-        ]
         try:
             with spending or nullcontext():
                 worker.ask(job)
@@ -194,8 +199,6 @@ class QueryPool:
             self._running.discard(answer)
             if not answer.is_complete:
                 self.stopped[answer.reason or "left-or-crashed"] += 1
-            for timer in timers:
-                timer.cancel()
             self._release(worker, is_usable=answer.is_complete)
 
     async def _acquire(self) -> WorkerConnection:
@@ -267,6 +270,19 @@ class QueryPool:
             return
         self._quick.add(worker)
         self._offer(worker)
+
+    async def _keep_time(self) -> None:
+        """One clock for all queries: most are over long before a timer of their own would be worth its making."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now = time.monotonic()
+            for answer in tuple(self._running):
+                if answer.reason is not None:
+                    continue
+                if now - answer.started >= self.limits.timeout_s:
+                    self._stop(answer, "timeout")
+                elif now - answer.started >= self.limits.long_after_s and answer.worker not in self._long:
+                    self._move_to_long_lane(answer)
 
     def _stop(self, answer: Answer, reason: StopReason) -> None:
         answer.reason = reason

@@ -41,6 +41,11 @@ class QueryRequest:
     release: str | None = None
     language: str | None = None
 
+    @property
+    def has_dataset(self) -> bool:
+        """Whether the request names graphs of its own."""
+        return bool(self.default_graphs or self.named_graphs)
+
 
 def parse_fields(encoded: str) -> list[tuple[str, str]]:
     """The fields of a query string or a form, decoded once.

@@ -36,7 +36,7 @@ EditorPage: TypeAlias = Callable[[Request, QueryRequest, Limits], Awaitable[Resp
 
 _METHODS: Final = ("GET", "HEAD", "POST")
 _HTML: Final = "text/html"
-_VARY: Final = {"Vary": "Accept"}
+_VARY: Final = {"vary": "Accept"}
 # Below this a query is cheap, and a hint would cost more than it helps, unless nothing was found.
 _WORTH_A_HINT_S: Final = 0.05
 _INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
@@ -126,7 +126,7 @@ class SparqlRoute:
         format_ = choose_format("construct", accept=accept, override=request.format)
         release = self._releases.get(request.release)
         headers = self._headers(request, format_, release.id, "description")
-        if _is_known(headers["ETag"], exchange.headers):
+        if _is_known(headers["etag"], exchange.headers):
             await exchange.reply(Response(status_code=304, headers=headers))
             return
         endpoint = f"{self._options.base_url}/sparql"
@@ -156,11 +156,11 @@ class SparqlRoute:
         release = self._releases.get(request.release)
         headers: Mapping[str, str]
         if inspection.is_volatile:
-            headers = {"Cache-Control": "no-store", **_VARY}
+            headers = {"cache-control": "no-store", **_VARY}
         else:
-            graphs = json.dumps([request.default_graphs, request.named_graphs])
+            graphs = json.dumps([request.default_graphs, request.named_graphs]) if request.has_dataset else ""
             headers = self._headers(request, format_, release.id, text, graphs)
-            if _is_known(headers["ETag"], exchange.headers):
+            if _is_known(headers["etag"], exchange.headers):
                 await exchange.reply(Response(status_code=304, headers=headers))
                 return 0
         job = Job(
@@ -174,22 +174,22 @@ class SparqlRoute:
         self._options.share.check(client)
         started = time.monotonic()
 
-        def describe(answer: Answer) -> Mapping[str, str]:
+        def describe(answer: Answer) -> list[tuple[bytes, bytes]]:
             seconds = time.monotonic() - started
             found = {
-                "Content-Type": format_.content_type,
-                "CHAP-Release": release.id,
-                "CHAP-Limits": self._options.limits_header,
-                "Server-Timing": f"query;dur={seconds * 1000:.1f}",
+                "content-type": format_.content_type,
+                "chap-release": release.id,
+                "chap-limits": self._options.limits_header,
+                "server-timing": f"query;dur={seconds * 1000:.1f}",
                 **headers,
             }
             if answer.rows is not None:
-                found["CHAP-Rows"] = str(answer.rows)
+                found["chap-rows"] = str(answer.rows)
             if answer.rows == 0 or seconds > _WORTH_A_HINT_S:
                 vocabulary = self._asker.find_vocabulary(release.id)
                 if vocabulary and (hints := find_hints(text, vocabulary)):
-                    found["CHAP-Hint"] = "; ".join(hints).encode("ascii", "backslashreplace").decode()
-            return found
+                    found["chap-hint"] = "; ".join(hints).encode("ascii", "backslashreplace").decode()
+            return [(name.encode(), value.encode("latin-1")) for name, value in found.items()]
 
         delivery = Delivery(
             is_head=exchange.scope["method"] == "HEAD",
@@ -202,10 +202,11 @@ class SparqlRoute:
 
     def _headers(self, request: QueryRequest, format_: Format, release_id: str, *parts: str) -> dict[str, str]:
         """ETag, caching and Vary of an answer that is a function of release and request."""
-        key = json.dumps([release_id, self._options.build, format_.media_type, *parts])
+        # No part but the last can hold the separator.
+        key = "\n".join([release_id, self._options.build, format_.media_type, *reversed(parts)])
         # A named release never changes; the current one may be another in a second, so caches ask again (cheap: 304).
         caching = "public, max-age=86400" if request.release else "public, no-cache"
-        return {"ETag": f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"', "Cache-Control": caching, **_VARY}
+        return {"etag": f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"', "cache-control": caching, **_VARY}
 
 
 def _make_request(exchange: _Exchange) -> Request:

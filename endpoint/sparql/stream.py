@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,7 +34,7 @@ class Delivery:
     is_head: bool
     receive: Receive
     send: Send
-    describe: Callable[[Answer], Mapping[str, str]]
+    describe: Callable[[Answer], list[tuple[bytes, bytes]]]
     max_bytes: int
 
 
@@ -95,21 +95,19 @@ class _LeaverWatch:
 async def _send_result(answer: Answer, delivery: Delivery) -> int:
     """One that is complete already goes out in one piece, with its length."""
     send = delivery.send
-    chunks = aiter(answer)
-    first = await anext(chunks, b"")
-    is_whole = answer.is_complete or answer.worker.is_at_end
     headers = delivery.describe(answer)
-    await send(_start({**headers, "Content-Length": str(len(first))} if is_whole else headers))
-    if is_whole or delivery.is_head:
+    if answer.whole is not None:
+        await send(_start([*headers, (b"content-length", str(len(answer.whole)).encode())]))
+        await send({"type": "http.response.body", "body": b"" if delivery.is_head else answer.whole})
+        return len(answer.whole)
+    await send(_start(headers))
+    if delivery.is_head:
         # A HEAD of a long result leaves here, and the rest is never computed.
-        await send({"type": "http.response.body", "body": b"" if delivery.is_head else first})
-        if is_whole:
-            await anext(chunks, b"")
-        return len(first)
-    await send({"type": "http.response.body", "body": first, "more_body": True})
-    sent = len(first)
+        await send({"type": "http.response.body", "body": b""})
+        return 0
+    sent = 0
     try:
-        async for chunk in chunks:
+        async for chunk in answer:
             sent += len(chunk)
             if sent > delivery.max_bytes:
                 raise ResultBroken(f"the result is larger than {delivery.max_bytes} bytes")
@@ -120,6 +118,5 @@ async def _send_result(answer: Answer, delivery: Delivery) -> int:
     return sent
 
 
-def _start(headers: Mapping[str, str]) -> Message:
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": 200, "headers": raw}
+def _start(headers: list[tuple[bytes, bytes]]) -> Message:
+    return {"type": "http.response.start", "status": 200, "headers": headers}

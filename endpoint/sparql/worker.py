@@ -22,7 +22,17 @@ from typing import IO, Final, cast
 
 import pyoxigraph as ox
 
-from endpoint.sparql.frames import FRAME_BYTES, Binding, Failure, Frame, FrameDecoder, FrameKind, Job, encode_frame
+from endpoint.sparql.frames import (
+    FRAME_BYTES,
+    Binding,
+    Failure,
+    Frame,
+    FrameDecoder,
+    FrameKind,
+    Job,
+    encode_frame,
+    encode_whole,
+)
 from endpoint.sparql.rows import count_rows
 from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError
 from kg.rdfio import load_prefixes
@@ -60,16 +70,18 @@ class _FrameWriter:
         """Frames go out when they are full; the engine's own flush at the end of a result adds nothing."""
 
     def finish(self) -> None:
-        """Send what is left, and the end."""
-        self._send(encode_frame(FrameKind.END))
+        """Send what is left, and the end; a result that is whole already says how many rows it has."""
+        if self._has_begun:
+            self._send(encode_frame(FrameKind.END))
+        else:
+            body = b"".join(self._parts)
+            self._connection.sendall(encode_whole(body, count_rows(body, self._media_type)))
 
     def _send(self, tail: bytes) -> None:
         body = b"".join(self._parts)
         frames = [encode_frame(FrameKind.DATA, body[at : at + FRAME_BYTES]) for at in range(0, len(body), FRAME_BYTES)]
         if not self._has_begun:
-            # A result that is whole already says how many rows it has.
-            rows = count_rows(body, self._media_type) if tail else None
-            frames.insert(0, encode_frame(FrameKind.HEAD, b"" if rows is None else str(rows).encode()))
+            frames.insert(0, encode_frame(FrameKind.HEAD))
             self._has_begun = True
         self._connection.sendall(b"".join(frames) + tail)
         self._parts.clear()

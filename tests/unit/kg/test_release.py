@@ -18,7 +18,7 @@ import pytest
 from pyoxigraph import DefaultGraph, Quad, RdfFormat, parse
 
 from kg.changes import iter_dump_lines
-from kg.errors import LicenceUnknown, RdfError, ReleaseDamaged, ReleaseError, ReleaseNotFound, SettingsError
+from kg.errors import LicenceUnknown, RdfError, ReleaseDamaged, ReleaseError, ReleaseNotFound
 from kg.lock import lock_releases
 from kg.rdfio import content_digest
 from kg.release import Published, Release, Releases, recover
@@ -217,13 +217,17 @@ def test_publication_that_fails_at_the_journal_leaves_nothing_that_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = publish(tmp_path, "alpha")
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "no number")
-    with pytest.raises(SettingsError):
-        publish(tmp_path, "beta")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kg.release.append_entry", fail)
+        with pytest.raises(OSError, match="No space"):
+            publish(tmp_path, "beta")
     (stray,) = (name for name in names_in(tmp_path) if name.startswith("0002-"))
     with pytest.raises(ReleaseNotFound):
         Releases(tmp_path).get(stray)
-    monkeypatch.delenv("SOURCE_DATE_EPOCH")
     second = publish(tmp_path, "gamma")
     assert names_in(tmp_path) == {first.id, second.id, "current", "journal.jsonl", ".lock"}
 

@@ -1,0 +1,40 @@
+"""What a release holds besides its store: files that readers fetch whole, each made from the same sorted lines.
+
+Nothing here is part of the content digest. Every file is a function of the lines, the parent's files and the instant
+of publication, so two builds of the same inputs at the same instant give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Sources", "derive_files"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What derived files are made from.
+
+    ``nquads_path`` holds the quads of all named graphs as sorted canonical N-Quads, ``merged_path`` the default graph
+    as sorted N-Triples, ``store_path`` both, ready for queries; ``parent`` is the directory of the release before.
+    """
+
+    release_id: str
+    digest: str
+    nquads_path: Path
+    merged_path: Path
+    store_path: Path
+    open_graphs: frozenset[str]
+    prefixes: Mapping[str, str]
+    parent: Path | None
+    instant: str
+
+
+def derive_files(directory: Path, sources: Sources) -> None:
+    """Make every derived file of a release in its directory.
+
+    Raises:
+        ReleaseError: a file cannot be written.
+    """
