@@ -74,8 +74,6 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         releases.refresh()
         await pool.start()
-        if releases.current is not None:
-            asker.find_vocabulary(releases.current.id)
         watcher = asyncio.create_task(releases.watch())
         try:
             yield

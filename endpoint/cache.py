@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from endpoint.bodies import find_length, read_body
+from endpoint.middleware import dressed
 from endpoint.problems import Problem, problem_response
 
 __all__ = ["ResponseCache"]
@@ -73,7 +74,7 @@ class ResponseCache:
         try:
             await self._answer(scope, receive, send)
         except Problem as problem:
-            await problem_response(problem)(scope, receive, send)
+            await problem_response(problem)(scope, receive, dressed(send))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -30,13 +31,15 @@ class Metrics:
             "chap_query_seconds", "Time from request to last byte, by outcome", ["outcome"],
             buckets=_SECONDS, registry=self._registry,
         )  # fmt: skip
+        # There are as many outcomes as codes of problems.
+        self._latency_of = cache(self._latency.labels)
         self.sent_bytes = 0
         self._state = _State(self, pool, share)
         self._registry.register(self._state)
 
     def observe(self, outcome: str, seconds: float, sent_bytes: int) -> None:
         """Take note of one query."""
-        self._latency.labels(outcome).observe(seconds)
+        self._latency_of(outcome).observe(seconds)
         self.sent_bytes += sent_bytes
 
     def watch_cache(self, cache: ResponseCache) -> None:

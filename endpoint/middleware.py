@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from endpoint.problems import Problem, problem_response
 
-__all__ = ["Envelope", "internal_problem"]
+__all__ = ["Envelope", "dressed", "internal_problem"]
 
 _log = getLogger(__name__)
 _EXPOSED: Final = (
@@ -85,6 +85,17 @@ def internal_problem(scope: Scope) -> Problem:
     )
 
 
+def dressed(send: Send) -> Send:
+    """A ``send`` that gives an answer the headers that all have, for those who answer outside the envelope."""
+
+    async def send_dressed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": _dress(message.get("headers", []))}
+        await send(message)
+
+    return send_dressed
+
+
 def _dress(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     is_page = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
     return [*headers, *_ALWAYS, *(_FOR_PAGES if is_page else ())]
@@ -96,7 +107,10 @@ async def _answer_options(send: Send) -> None:
     headers = [
         (b"allow", allowed),
         (b"access-control-allow-methods", allowed),
-        (b"access-control-allow-headers", b"Accept, Accept-Language, Content-Type, If-None-Match, Authorization"),
+        (
+            b"access-control-allow-headers",
+            b"Accept, Accept-Datetime, Accept-Language, Content-Type, If-None-Match, Authorization",
+        ),
         (b"access-control-max-age", b"86400"),
     ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})

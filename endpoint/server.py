@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from typing import Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
@@ -19,6 +20,9 @@ from endpoint.sparql.pool import QueryPool
 from kg.errors import SettingsError
 
 __all__ = ["run"]
+
+_log = logging.getLogger(__name__)
+_PATIENCE_S: Final = 2.0
 
 
 def run(settings: EndpointSettings) -> None:
@@ -46,19 +50,29 @@ async def _serve(settings: EndpointSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    stopper = asyncio.create_task(_stop(stopped, pool, server))
-    logging.getLogger(__name__).info("CHAP on %s", settings.base_url)
-    try:
-        await server.serve()
-    finally:
-        stopper.cancel()
+    serving, stopping = asyncio.create_task(server.serve()), asyncio.create_task(stopped.wait())
+    _log.info("CHAP on %s", settings.base_url)
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if stopped.is_set():
+        await _stop(pool, server, serving)
+    stopping.cancel()
+    if serving.done():
+        serving.result()  # where it failed, that is said here
 
 
-async def _stop(stopped: asyncio.Event, pool: QueryPool, server: Server) -> None:
-    """End the running queries first: granian waits for the requests that are under way."""
-    await stopped.wait()
+async def _stop(pool: QueryPool, server: Server, serving: asyncio.Task[None]) -> None:
+    """End the running queries first: granian waits for the requests that are under way.
+
+    It would wait for half a request, or for a client that does not read, as long as these please.
+    """
     await pool.close()
     server.stop()  # type: ignore[no-untyped-call]
+    _, waiting = await asyncio.wait({serving}, timeout=_PATIENCE_S)
+    if waiting:
+        _log.info("cut connections that did not end within %g s", _PATIENCE_S)
+        # They end with the process only; the workers are gone, so nothing is left that would need an orderly end.
+        logging.shutdown()
+        os._exit(0)
 
 
 def _check_address(settings: EndpointSettings) -> None:
@@ -87,7 +101,7 @@ def main() -> int:
         settings = load_settings()
         _check_address(settings)
     except SettingsError as error:
-        logging.getLogger(__name__).error("%s", error)
+        _log.error("%s", error)
         return error.exit_code
     # What was made at start stays: the collector need not look at it again, and seldom at the rest.
     gc.collect()

@@ -138,6 +138,7 @@ def _write_merged(nquads_path: Path, merged_path: Path, *, open_graphs: Collecti
     quads = triples = 0
     graphs: set[bytes] = set()
     classes: Counter[str] = Counter()
+    properties: Counter[bytes] = Counter()
 
     def iter_counted(lines: IO[bytes]) -> Iterator[bytes]:
         nonlocal quads
@@ -150,10 +151,17 @@ def _write_merged(nquads_path: Path, merged_path: Path, *, open_graphs: Collecti
         for triple in iter_merged_lines(iter_counted(lines), open_graphs=open_graphs):
             triples += 1
             _, predicate, rest = triple.split(b" ", 2)
+            properties[predicate] += 1
             if predicate == _TYPE:
                 classes[rest[1 : rest.index(b">")].decode()] += 1
             output.write(triple)
-    return Counts(quads=quads, graphs=len(graphs), triples=triples, classes=dict(sorted(classes.items())))
+    return Counts(
+        quads=quads,
+        graphs=len(graphs),
+        triples=triples,
+        classes=dict(sorted(classes.items())),
+        properties={name[1:-1].decode(): properties[name] for name in sorted(properties)},
+    )
 
 
 @contextmanager

@@ -19,6 +19,7 @@ __all__ = [
     "Action",
     "JournalEntry",
     "append_entry",
+    "find_instant",
     "format_instant",
     "load_journal",
     "parse_instant",
@@ -58,6 +59,11 @@ def parse_instant(environ: Mapping[str, str]) -> datetime:
         raise SettingsError(f"SOURCE_DATE_EPOCH must be whole seconds since 1970, not {epoch!r}") from error
 
 
+def find_instant() -> datetime:
+    """The instant of :func:`parse_instant` in this process's environment."""
+    return parse_instant(os.environ)
+
+
 def format_instant(moment: datetime) -> str:
     """An instant as it is written everywhere: UTC, milliseconds, Z.
 
@@ -86,12 +92,12 @@ def load_journal(path: Path) -> tuple[JournalEntry, ...]:
 def append_entry(path: Path, *, release: str, action: Action, instant: datetime | None = None) -> JournalEntry:
     """The new entry, once it is on disk. The caller holds the lock of the directory.
 
-    Without an ``instant`` it is the one of :func:`parse_instant` in this process's environment.
+    Without an ``instant`` it is that of :func:`find_instant`.
 
     Raises:
         ReleaseDamaged: the journal so far is damaged.
     """
-    moment = parse_instant(os.environ) if instant is None else instant
+    moment = instant or find_instant()
     repair_journal(path)
     entry = JournalEntry(
         sequence=len(load_journal(path)) + 1,

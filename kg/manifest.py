@@ -43,12 +43,16 @@ DAMAGE_CURE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """The size of a release: quads and graphs are those of named graphs, triples and classes of the default graph."""
+    """The size of a release: quads and graphs are those of named graphs, the rest is of the default graph.
+
+    ``classes`` says how many instances each class has, ``properties`` how many triples each property.
+    """
 
     quads: int
     graphs: int
     triples: int
     classes: Mapping[str, int]
+    properties: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +107,7 @@ def load_manifest(path: Path) -> Manifest:
                 graphs=int(counts["graphs"]),
                 triples=int(counts["triples"]),
                 classes={str(name): int(number) for name, number in counts["classes"].items()},
+                properties={str(name): int(number) for name, number in counts["properties"].items()},
             ),
             open_licences=tuple(str(each) for each in record.pop("open_licences")),
             versions={str(name): str(version) for name, version in record.pop("versions").items()},

@@ -13,7 +13,6 @@ the journal. A release that the journal does not know and that carries no such m
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kg.errors import ReleaseDamaged, ReleaseNotFound
-from kg.journal import Action, JournalEntry, append_entry, load_journal, parse_instant, repair_journal, sync_directory
+from kg.journal import Action, JournalEntry, append_entry, find_instant, load_journal, repair_journal, sync_directory
 from kg.lock import lock_releases
 from kg.manifest import (
     CHANGES_NAME,
@@ -260,7 +259,7 @@ class Releases:
         from kg.rdfio import write_sorted_nquads  # noqa: PLC0415
 
         root = self.root
-        moment = parse_instant(os.environ) if instant is None else instant
+        moment = instant or find_instant()
         with lock_releases(root):
             recover(root)
             current_id = self.current_id()

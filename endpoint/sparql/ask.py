@@ -6,24 +6,20 @@ values for its parameters, and reads SPARQL JSON back.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
-from logging import getLogger
 from typing import Final, Literal, TypeAlias
 
 from endpoint.problems import Problem
 from endpoint.releases import ServedReleases
 from endpoint.sparql.frames import Binding, Job
-from endpoint.sparql.hints import Vocabulary
 from endpoint.sparql.pool import QueryPool
 from kg.errors import QueryError
 from kg.queries import QueryDirectory
 
 __all__ = ["Asker", "Row", "Term", "iri", "text"]
 
-_log = getLogger(__name__)
 _JSON: Final = "application/sparql-results+json"
 _REMEMBERED: Final = 256
 
@@ -62,8 +58,6 @@ class Asker:
         self._pool = pool
         self._releases = releases
         self._queries = queries
-        self._vocabularies: dict[str, Vocabulary] = {}
-        self._loading: asyncio.Task[None] | None = None
         self._remembered: OrderedDict[tuple[object, ...], list[Row]] = OrderedDict()
 
     async def select(self, query_id: str, /, *, release: str | None = None, **bindings: Term) -> list[Row]:
@@ -100,27 +94,6 @@ class Asker:
             Problem: the pool could not answer.
         """
         return await self._run(query_id, media_type, self._releases.get(release).id, bindings)
-
-    def find_vocabulary(self, release_id: str) -> Vocabulary | None:
-        """The classes and properties of a release; None while they are being looked up.
-
-        Nobody waits for them: who asks may hold the only worker.
-        """
-        found = self._vocabularies.get(release_id)
-        if found is None and self._loading is None:
-            self._loading = asyncio.create_task(self._load_vocabulary(release_id))
-        return found
-
-    async def _load_vocabulary(self, release_id: str) -> None:
-        try:
-            rows = await self.select("vocabulary", release=release_id)
-        except Problem as problem:
-            # The next query will ask again; a missing hint is not worth more.
-            _log.info("no vocabulary of %s yet: %s", release_id, problem.detail)
-        else:
-            self._vocabularies = {release_id: Vocabulary(str(row["term"]) for row in rows)}
-        finally:
-            self._loading = None
 
     async def _run(self, query_id: str, media_type: str, release_id: str, bindings: dict[str, Term]) -> bytes:
         query = self._queries.get(query_id)

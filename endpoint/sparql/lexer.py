@@ -54,10 +54,12 @@ _PLX = r"%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?#@%]"
 _LOCAL = rf"(?:[{_START}:0-9]|{_PLX})(?:(?:[{_CHAR}:]|{_PLX})|\.+(?=[{_CHAR}:%\\]))*"
 _PREFIX = rf"[{_BASE}](?:[{_CHAR}]|\.+(?=[{_CHAR}]))*"
 
+# White space and comments go with the token after them, or with the end of the text.
 _TOKEN: Final = re.compile(
-    "|".join(
+    r"(?:[ \t\r\n]++|#[^\r\n]*+)*+(?:"
+    + "|".join(
         [
-            r"(?P<blank>[ \t\r\n]+|#[^\r\n]*)",
+            r"\Z",
             rf"(?P<IRI><(?:[^<>\"{{}}|^`\\\x00-\x20]|{_ESCAPE})*>)",
             r"(?P<STRING>\"\"\"(?:\"{0,2}(?:[^\"\\]|\\.))*+\"\"\"|'''(?:'{0,2}(?:[^'\\]|\\.))*+'''"
             r"|\"(?!\"\")(?:[^\"\\\r\n]|\\.)*+\"|'(?!'')(?:[^'\\\r\n]|\\.)*+')",
@@ -72,7 +74,8 @@ _TOKEN: Final = re.compile(
             r"(?P<SEPARATOR>[.,;~])",
             r"(?P<OTHER>[\"'].*|.)",
         ]
-    ),
+    )
+    + ")",
     re.DOTALL,
 )
 _WORDS: Final = re.compile(
@@ -91,7 +94,7 @@ def iter_tokens(text: str) -> Iterator[Token]:
     for match in _TOKEN.finditer(text):
         name = match.lastgroup
         if name == "words":
-            for part in _WORDS.finditer(text, match.start(), match.end()):
+            for part in _WORDS.finditer(text, match.start(name), match.end()):
                 yield Token(_KINDS[part.lastgroup or "OTHER"], part.group(), part.start())
-        elif name is not None and name != "blank":
-            yield Token(_KINDS[name], match.group(), match.start())
+        elif name is not None:
+            yield Token(_KINDS[name], match[name], match.start(name))

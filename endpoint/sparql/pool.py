@@ -9,8 +9,9 @@ is stopped by killing it, since the engine cannot be asked to stop (ARCHITECTURE
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ StopReason: TypeAlias = Literal["timeout", "busy", "closing"]
 
 _log = getLogger(__name__)
 _RESTART_PAUSE_S: Final = 1.0
-_TICK_S: Final = 0.02
+_TICK_S: Final = 0.01
+# Beyond that, queries that take no time only push each other off the processor's caches.
+_CORES: Final = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +117,14 @@ class QueryPool:
         self.limits = limits
         self._options = options
         self._idle: list[WorkerConnection] = []
-        self._waiting: deque[asyncio.Future[WorkerConnection]] = deque()
+        # Who waits, and since when; the first has waited longest.
+        self._waiting: dict[asyncio.Future[WorkerConnection], float] = {}
         self._quick: set[WorkerConnection] = set()
         self._long: set[WorkerConnection] = set()
         self._running: set[Answer] = set()
+        # When the workers were taken that were taken a moment ago: as many at once as there are cores.
+        self._fresh: dict[WorkerConnection, float] = {}
+        self._has_work = asyncio.Event()
         self._starting = 0
         self._store: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,7 +144,7 @@ class QueryPool:
             "workers": quick + len(self._long),
             "idle": len(self._idle),
             "long": len(self._long),
-            "waiting": sum(not each.done() for each in self._waiting),
+            "waiting": len(self._waiting),
             "without_network": sum(each.has_no_network for each in self._quick | self._long),
         }
 
@@ -156,8 +163,9 @@ class QueryPool:
             return
         self._is_closed = True
         for waiter in self._waiting:
-            if not waiter.done():
+            if not waiter.cancelled():
                 waiter.set_exception(closing_problem())
+        self._waiting.clear()
         for answer in self._running:
             answer.reason = "closing"
         workers = self._quick | self._long
@@ -190,6 +198,7 @@ class QueryPool:
         worker = await self._acquire()
         answer = Answer(worker, self.limits)
         self._running.add(answer)
+        self._has_work.set()
         try:
             with spending or nullcontext():
                 worker.ask(job)
@@ -204,36 +213,52 @@ class QueryPool:
     async def _acquire(self) -> WorkerConnection:
         if self._is_closed:
             raise closing_problem()
-        while self._idle:
-            # The one used last has its caches warm.
-            worker = self._idle.pop()
-            if not worker.is_lost:
-                return worker
-            self._release(worker, is_usable=False)
-        if sum(not each.done() for each in self._waiting) >= self.limits.queue:
+        if len(self._fresh) < _CORES and (worker := self._take_idle()):
+            return worker
+        if len(self._waiting) >= self.limits.queue:
             raise busy_problem(f"{self.limits.queue} queries are waiting already.")
         waiter: asyncio.Future[WorkerConnection] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        self._waiting[waiter] = time.monotonic()
+        self._has_work.set()
         try:
-            return await asyncio.wait_for(waiter, self.limits.queue_wait_s)
-        except TimeoutError as error:
-            raise busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s.") from error
+            return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self._offer(waiter.result())
+                self._release(waiter.result(), is_usable=True)
             raise
+        finally:
+            self._waiting.pop(waiter, None)
 
     def _offer(self, worker: WorkerConnection) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(worker)
-                return
         if self._store is not None:
             worker.open_store(self._store)
         self._idle.append(worker)
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        """Give idle workers to those who wait, the longest first."""
+        while self._waiting and len(self._fresh) < _CORES and (worker := self._take_idle()):
+            waiter = next(iter(self._waiting))
+            del self._waiting[waiter]
+            if waiter.cancelled():
+                # Whoever waited has just left, and does not know of it yet.
+                self._fresh.pop(worker)
+                self._idle.append(worker)
+            else:
+                waiter.set_result(worker)
+
+    def _take_idle(self) -> WorkerConnection | None:
+        """The worker that was used last, since its caches are warm; None when all are busy."""
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.is_lost:
+                self._fresh[worker] = time.monotonic()
+                return worker
+            self._release(worker, is_usable=False)
+        return None
 
     def _release(self, worker: WorkerConnection, *, is_usable: bool) -> None:
+        self._fresh.pop(worker, None)
         if self._is_closed:
             return
         if is_usable and not worker.is_lost and not worker.is_nice:
@@ -274,8 +299,18 @@ class QueryPool:
     async def _keep_time(self) -> None:
         """One clock for all queries: most are over long before a timer of their own would be worth its making."""
         while True:
+            if not self._running and not self._waiting:
+                self._has_work.clear()
+                await self._has_work.wait()
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
+            self._fresh = {worker: taken for worker, taken in self._fresh.items() if now - taken < _TICK_S}
+            self._serve_waiting()
+            late = [each for each, since in self._waiting.items() if now - since >= self.limits.queue_wait_s]
+            for waiter in late:
+                del self._waiting[waiter]
+                if not waiter.cancelled():
+                    waiter.set_exception(busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s."))
             for answer in tuple(self._running):
                 if answer.reason is not None:
                     continue

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from starlette.datastructures import Headers
@@ -24,11 +25,12 @@ from endpoint.sparql.ask import Asker, Term, iri
 from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
 from endpoint.sparql.frames import Job
 from endpoint.sparql.guard import Limits, inspect_query
-from endpoint.sparql.hints import find_hints
+from endpoint.sparql.hints import Vocabulary, find_hints
 from endpoint.sparql.pool import Answer, QueryPool
 from endpoint.sparql.protocol import QueryRequest, read_request
 from endpoint.sparql.stream import ClientLeft, Delivery, ResultBroken, stream_answer
 from kg.errors import KgError
+from kg.release import Release
 
 __all__ = ["EditorPage", "RouteOptions", "SparqlRoute"]
 
@@ -93,10 +95,7 @@ class SparqlRoute:
                 return
             sent = await self._answer(exchange, request, text)
         except (Problem, KgError) as error:
-            problem = error if isinstance(error, Problem) else as_problem(error)
-            outcome = problem.code
-            problem.headers.setdefault("CHAP-Limits", self._options.limits_header)
-            await exchange.reply(problem_response(problem))
+            outcome = await self._tell(exchange, error)
         except ClientLeft:
             outcome = "client-left"
         except ResultBroken:
@@ -107,6 +106,17 @@ class SparqlRoute:
                 seconds = time.monotonic() - started
                 self._options.observer.observe(outcome, seconds, sent)
                 self._options.journal.note(text, outcome, seconds, sent)
+
+    async def _tell(self, exchange: _Exchange, error: Problem | KgError) -> str:
+        """The code of a problem, after telling it to the client.
+
+        Not where it was caught: a variable there would tie frame, traceback and request into a cycle, and the
+        connection of a body that never ends would stay open until the collector comes by.
+        """
+        problem = error if isinstance(error, Problem) else as_problem(error)
+        problem.headers.setdefault("CHAP-Limits", self._options.limits_header)
+        await exchange.reply(problem_response(problem))
+        return problem.code
 
     async def _read(self, exchange: _Exchange) -> QueryRequest:
         method = exchange.scope["method"]
@@ -185,10 +195,9 @@ class SparqlRoute:
             }
             if answer.rows is not None:
                 found["chap-rows"] = str(answer.rows)
-            if answer.rows == 0 or seconds > _WORTH_A_HINT_S:
-                vocabulary = self._asker.find_vocabulary(release.id)
-                if vocabulary and (hints := find_hints(text, vocabulary)):
-                    found["chap-hint"] = "; ".join(hints).encode("ascii", "backslashreplace").decode()
+            is_worth_it = answer.rows == 0 or seconds > _WORTH_A_HINT_S
+            if is_worth_it and (hints := find_hints(text, _find_vocabulary(release))):
+                found["chap-hint"] = "; ".join(hints).encode("ascii", "backslashreplace").decode()
             return [(name.encode(), value.encode("latin-1")) for name, value in found.items()]
 
         delivery = Delivery(
@@ -207,6 +216,12 @@ class SparqlRoute:
         # A named release never changes; the current one may be another in a second, so caches ask again (cheap: 304).
         caching = "public, max-age=86400" if request.release else "public, no-cache"
         return {"etag": f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"', "cache-control": caching, **_VARY}
+
+
+@lru_cache(maxsize=4)
+def _find_vocabulary(release: Release) -> Vocabulary:
+    counts = release.manifest.counts
+    return Vocabulary([*counts.classes, *counts.properties])
 
 
 def _make_request(exchange: _Exchange) -> Request:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.client
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
 import time
 import urllib.parse
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +103,7 @@ class Runaways:
         self.statuses: Counter[str] = Counter()
         self.longest_s = 0.0
         self._stop = threading.Event()
+        self._open: set[socket.socket | None] = set()
         self._threads = [
             threading.Thread(target=self._run, args=(peer, query, f"127.0.0.{number + 10}"), daemon=True)
             for number, query in enumerate(queries)
@@ -111,8 +114,15 @@ class Runaways:
             thread.start()
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def hang_up(self) -> None:
+        """Submit nothing more, and leave what still runs."""
         self._stop.set()
+        for connection in [each for each in self._open if each]:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def __exit__(self, *exception: object) -> None:
+        self.hang_up()
         for thread in self._threads:
             thread.join(90)
 
@@ -126,7 +136,11 @@ class Runaways:
                 url.hostname or "", url.port, timeout=80, source_address=(address, 0)
             )
             started = time.monotonic()
+            taken: socket.socket | None = None
             try:
+                connection.connect()
+                taken = connection.sock
+                self._open.add(taken)
                 connection.request("POST", target, body, headers)
                 response = connection.getresponse()
                 while response.read(65536):
@@ -136,7 +150,10 @@ class Runaways:
             except (OSError, http.client.HTTPException) as error:
                 outcome, pause = type(error).__name__, 0.2
             finally:
+                self._open.discard(taken)
                 connection.close()
+            if self._stop.is_set():
+                return
             self.statuses[outcome] += 1
             if outcome not in ("429", "503"):
                 self.longest_s = max(self.longest_s, time.monotonic() - started)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PEERS", "Dataset", "Peer", "find_missing", "free_port", "peak_memory_mib"]
+__all__ = ["PEERS", "Dataset", "Peer", "find_missing", "free_port", "peak_memory_mib", "processor_seconds"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,18 @@ def peak_memory_mib(pid: int) -> float:
             continue
         total += next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
     return total / 1024
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time of a process and its children so far, ended children included."""
+    ticks = 0
+    for member in _family(pid):
+        try:
+            fields = Path(f"/proc/{member}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        ticks += sum(int(each) for each in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

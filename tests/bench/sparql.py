@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
 import math
 import shutil
 import time
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyoxigraph as ox
+
+from kg.build import build
 from kg.queries import load_directory
 from kg.release import Releases
+from kg.settings import KgSettings
+from kg.store import open_read_only
 from tests.bench.generate import OPEN_LICENCE, iter_quads
 from tests.bench.load import Measured, Runaways, measure
-from tests.bench.peers import PEERS, Dataset, Peer, peak_memory_mib
+from tests.bench.peers import PEERS, Dataset, Peer, peak_memory_mib, processor_seconds
 
-__all__ = ["Figures", "prepare", "run_peer", "write_table"]
+__all__ = ["Figures", "prepare", "prepare_shipped", "run_peer", "run_questions"]
 
 _QUERIES = Path(__file__).parent / "queries"
 _BASE = "https://w3id.org/chap/id/organisation/de-actor-"
@@ -40,6 +47,9 @@ class Figures:
     guarded: Measured | None = None
     guarded_statuses: dict[str, int] = field(default_factory=dict)
     guarded_longest_s: float = float("nan")
+    idle_after_s: float = float("nan")
+    questions_s: float = float("nan")
+    questions_right: int = 0
 
 
 def prepare(directory: Path, *, quads: int) -> Dataset:
@@ -59,6 +69,17 @@ def prepare(directory: Path, *, quads: int) -> Dataset:
     return Dataset(releases_dir=releases_dir, store=release.store_path, triples=triples)
 
 
+def prepare_shipped(directory: Path) -> Dataset:
+    """The shipped data as a release, and all its quads, those of the default graph among them, as one file."""
+    releases_dir, quads = directory / "releases-shipped", directory / "load-shipped" / "all.nq"
+    release = build(KgSettings(releases_dir=releases_dir)).release
+    quads.parent.mkdir(parents=True, exist_ok=True)
+    store = open_read_only(release.store_path)
+    with quads.open("wb") as output:
+        store.dump(output, format=ox.RdfFormat.N_QUADS)
+    return Dataset(releases_dir=releases_dir, store=release.store_path, triples=quads)
+
+
 def run_peer(name: str, data: Dataset, *, seconds: float, organisations: int) -> Figures:
     """All workloads against one server, started for it and stopped after."""
     figures = Figures()
@@ -73,56 +94,29 @@ def run_peer(name: str, data: Dataset, *, seconds: float, organisations: int) ->
         figures.server_mib = _own_memory_mib(peer.pid)
         figures.total_mib = peak_memory_mib(peer.pid)
         runaways = [path.read_text(encoding="utf-8") for path in sorted((_QUERIES / "runaway").glob("*.rq"))]
+        # Look-ups that nobody has asked yet, so that no cache answers them.
+        fresh = [f"{query} # again" for query in lookups]
         with Runaways(peer, [*runaways, "ASK {" + "{" * 9000 + "}" * 9000 + "}"]) as clients:
             time.sleep(1)
-            figures.guarded = measure(peer, lookups[1000:], seconds=max(seconds, 15))
-        figures.guarded_statuses = dict(clients.statuses)
+            figures.guarded = measure(peer, fresh, seconds=max(seconds, 40))
+            clients.hang_up()
+            figures.idle_after_s = _wait_idle(peer.pid, patience_s=60)
+        figures.guarded_statuses = dict(sorted(clients.statuses.items()))
         figures.guarded_longest_s = clients.longest_s
     return figures
 
 
-def time_questions(peer: Peer, questions: Path) -> dict[str, float]:
-    """Seconds for each competency question, the second time asked."""
-    found = {}
-    for query in load_directory(questions):
-        _time(peer, query.text)
-        found[query.id] = _time(peer, query.text)[0]
-    return found
-
-
-def write_table(results: dict[str, Figures], path: Path) -> str:
-    """The figures as a Markdown table, also written to a file."""
-    base = results.get("oxigraph")
-
-    def row(label: str, value, unit: str, *, higher: bool) -> str:  # type: ignore[no-untyped-def]
-        cells = []
-        for figures in results.values():
-            own = value(figures)
-            reference = value(base) if base else None
-            ratio = f" ({(own / reference if higher else reference / own):.2f}x)" if reference and own else ""
-            cells.append("-" if math.isnan(own) else f"{own:,.1f} {unit}{ratio}")
-        return f"| {label} | " + " | ".join(cells) + " |"
-
-    def rate(which: str):  # type: ignore[no-untyped-def]
-        return lambda figures: getattr(getattr(figures, which), "per_second", float("nan"))
-
-    lines = [
-        "| workload | " + " | ".join(results) + " |",
-        "|---|" + "---:|" * len(results),
-        row("small unique look-ups", rate("unique"), "/s", higher=True),
-        row("the same 20, repeated", rate("hot"), "/s", higher=True),
-        row("p99 of unique look-ups", lambda f: f.unique.p99_ms if f.unique else float("nan"), "ms", higher=False),
-        row("heavy aggregation", lambda f: f.heavy_s, "s", higher=False),
-        row("result of about 100 MB, streamed", lambda f: f.stream_s, "s", higher=False),
-        row("peak memory of the serving process", lambda f: f.server_mib, "MiB", higher=False),
-        row("peak memory with children", lambda f: f.total_mib, "MiB", higher=False),
-        row("look-ups beside four runaways", rate("guarded"), "/s", higher=True),
-        row("their p99", lambda f: f.guarded.p99_ms if f.guarded else float("nan"), "ms", higher=False),
-        row("their failures", lambda f: float(f.guarded.errors) if f.guarded else float("nan"), "", higher=False),
-    ]
-    table = "\n".join(lines) + "\n"
-    path.write_text(table, encoding="utf-8")
-    return table
+def run_questions(name: str, data: Dataset, questions: Path) -> tuple[float, int]:
+    """Seconds for all competency questions on the shipped data, each asked a second time, and how many were right."""
+    seconds, right = 0.0, 0
+    with PEERS[name](data) as peer:
+        for query in load_directory(questions):
+            expected = (questions / f"{query.path.stem}.expected.tsv").read_text(encoding="utf-8").count("\n") - 1
+            _time(peer, query.text)
+            took, body = _fetch(peer, query.text)
+            seconds += took
+            right += body is not None and len(json.loads(body)["results"]["bindings"]) == expected
+    return seconds, right
 
 
 def _lookups(organisations: int) -> list[str]:
@@ -131,7 +125,14 @@ def _lookups(organisations: int) -> list[str]:
     return [template.replace("ORGANISATION", f"{_BASE}{number}") for number in range(0, organisations, step)]
 
 
-def _time(peer: Peer, query: str) -> tuple[float, int]:
+def _fetch(peer: Peer, query: str) -> tuple[float, bytes | None]:
+    """Seconds to the last byte, and the result; None for an error."""
+    parts: list[bytes] = []
+    seconds, _ = _time(peer, query, parts.append)
+    return (0.0, None) if math.isnan(seconds) else (seconds, b"".join(parts))
+
+
+def _time(peer: Peer, query: str, take: Callable[[bytes], object] = len) -> tuple[float, int]:
     """Seconds to the last byte, and how many bytes came."""
     url = urllib.parse.urlsplit(peer.url)
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
@@ -146,10 +147,22 @@ def _time(peer: Peer, query: str) -> tuple[float, int]:
     response = connection.getresponse()
     while chunk := response.read(1 << 20):
         size += len(chunk)
+        take(chunk)
     connection.close()
     if response.status != 200:
         return float("nan"), size
     return time.monotonic() - started, size
+
+
+def _wait_idle(pid: int, *, patience_s: float) -> float:
+    """Seconds until a server and its children use less than a twentieth of a core; NaN when that never comes."""
+    started = time.monotonic()
+    while time.monotonic() - started < patience_s:
+        before, at = processor_seconds(pid), time.monotonic()
+        time.sleep(0.25)
+        if processor_seconds(pid) - before < 0.05 * (time.monotonic() - at):
+            return at - started
+    return float("nan")
 
 
 def _own_memory_mib(pid: int) -> float:
