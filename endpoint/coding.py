@@ -34,12 +34,17 @@ class Codings:
     """An ASGI application that compresses what another answers, where the client takes it."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = CompressMiddleware(app)
+        self._plain = app
+        self._coded = CompressMiddleware(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._plain(scope, receive, send)
+            return
+        names = {name for name, _ in scope["headers"]}
+        if b"accept-encoding" not in names and b"if-none-match" not in names:
+            await self._plain(scope, receive, _send_plain(send))
             return
         asked = {name: value for name, value in scope["headers"] if name == b"if-none-match"}.get(b"if-none-match", b"")
         if asked:
@@ -61,7 +66,18 @@ class Codings:
                     headers["etag"] = _find_asked(asked.decode("latin-1"), etag)
             await send(message)
 
-        await self._app(scope, receive, send_tagged)
+        await self._coded(scope, receive, send_tagged)
+
+
+def _send_plain(send: Send) -> Send:
+    """A ``send`` for a client that takes no coding: the answer would differ for one that does."""
+
+    async def send_varying(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(raw=message.setdefault("headers", [])).add_vary_header("Accept-Encoding")
+        await send(message)
+
+    return send_varying
 
 
 def _find_asked(asked: str, etag: str) -> str:

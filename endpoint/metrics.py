@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -22,24 +24,35 @@ __all__ = ["Metrics", "routes"]
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
+class _Latency:
+    """How long queries of one outcome took: a look-up should not pay for the locks and loops of a Histogram."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(_SECONDS) + 1)
+        self.sum_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._counts[bisect_left(_SECONDS, seconds)] += 1
+        self.sum_s += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Upper bounds and how many were not longer."""
+        return list(zip([*map(str, map(float, _SECONDS)), "+Inf"], accumulate(self._counts), strict=True))
+
+
 class Metrics:
     """What is counted, read when somebody asks."""
 
     def __init__(self, *, pool: QueryPool, share: FairShare) -> None:
         self._registry = CollectorRegistry()
-        self._latency = Histogram(
-            "chap_query_seconds", "Time from request to last byte, by outcome", ["outcome"],
-            buckets=_SECONDS, registry=self._registry,
-        )  # fmt: skip
-        # There are as many outcomes as codes of problems.
-        self._latency_of = cache(self._latency.labels)
+        self.latency: defaultdict[str, _Latency] = defaultdict(_Latency)
         self.sent_bytes = 0
         self._state = _State(self, pool, share)
         self._registry.register(self._state)
 
     def observe(self, outcome: str, seconds: float, sent_bytes: int) -> None:
         """Take note of one query."""
-        self._latency_of(outcome).observe(seconds)
+        self.latency[outcome].add(seconds)
         self.sent_bytes += sent_bytes
 
     def watch_cache(self, cache: ResponseCache) -> None:
@@ -62,6 +75,12 @@ class _State(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The figures of now (prometheus_client.registry.Collector)."""
+        latency = HistogramMetricFamily(
+            "chap_query_seconds", "Time from request to last byte, by outcome", labels=["outcome"]
+        )
+        for outcome, times in sorted(self._metrics.latency.items()):
+            latency.add_metric([outcome], buckets=times.buckets(), sum_value=times.sum_s)
+        yield latency
         for name, value in self._pool.counts().items():
             yield GaugeMetricFamily(f"chap_pool_{name}", "Workers and queries of the pool", value=value)
         stopped = CounterMetricFamily(

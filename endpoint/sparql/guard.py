@@ -6,6 +6,7 @@ kills"). Both are found here, where nothing is evaluated.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -56,8 +57,10 @@ def inspect_query(text: str, *, limits: Limits) -> Inspection:
         detail = f"The query has {size} bytes; {limits.bytes_} is the limit."
         raise Problem("query-too-long", 413, detail, members={"limit": limits.bytes_})
     inspector = _Inspector(text, limits)
+    takers = inspector.takers
     for token in iter_tokens(text):
-        inspector.take(token)
+        if take := takers.get(token.kind):
+            take(token)
     return inspector.conclude()
 
 
@@ -75,24 +78,15 @@ class _Inspector:
         self._makes_blank_nodes = False
         # How many operators stand in each pair of brackets that is open, the outermost first.
         self._operators = [0]
-
-    def take(self, token: Token) -> None:
-        match token.kind:
-            case Kind.WORD:
-                self._take_word(token)
-            case Kind.OPERATOR:
-                self._count(token)
-            case Kind.OPEN:
-                self._operators.append(0)
-                self._makes_blank_nodes |= token.text in ("[", "<<")
-                self._check(token, "brackets deep", len(self._operators) - 1, self._limits.depth)
-            case Kind.CLOSE if len(self._operators) > 1:
-                self._operators.pop()
-            case Kind.NAME:
-                self._take_name(token)
-            case Kind.OTHER if token.text[0] in "\"'":
-                detail = "The string that begins here has no end."
-                raise Problem(QuerySyntaxError.code, 400, detail, members=self._position(token))
+        # The kinds of token that say something; the others pass.
+        self.takers: Final[Mapping[Kind, Callable[[Token], None]]] = {
+            Kind.WORD: self._take_word,
+            Kind.OPERATOR: self._count,
+            Kind.OPEN: self._take_open,
+            Kind.CLOSE: self._take_close,
+            Kind.NAME: self._take_name,
+            Kind.OTHER: self._take_other,
+        }
 
     def conclude(self) -> Inspection:
         if self._form is None:
@@ -121,6 +115,20 @@ class _Inspector:
         self._is_volatile |= word in _VOLATILE
         if word in _CHAINING:
             self._count(token)
+
+    def _take_open(self, token: Token) -> None:
+        self._operators.append(0)
+        self._makes_blank_nodes |= token.text in ("[", "<<")
+        self._check(token, "brackets deep", len(self._operators) - 1, self._limits.depth)
+
+    def _take_close(self, _: Token) -> None:
+        if len(self._operators) > 1:
+            self._operators.pop()
+
+    def _take_other(self, token: Token) -> None:
+        if token.text[0] in "\"'":
+            detail = "The string that begins here has no end."
+            raise Problem(QuerySyntaxError.code, 400, detail, members=self._position(token))
 
     def _take_name(self, token: Token) -> None:
         prefix = token.text[: token.text.index(":") + 1]

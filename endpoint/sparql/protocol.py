@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from binascii import a2b_qp
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 from endpoint.problems import Problem
 from kg.errors import QueryRefused
@@ -167,7 +168,10 @@ def _updates_refused() -> Problem:
 
 
 def _decode(text: str) -> str:
-    return _decode_utf8(unquote_to_bytes(text.replace("+", " ")))
+    if "%" not in text:
+        return text.replace("+", " ")
+    # Percent escapes are those of quoted-printable with another sign, which the standard library decodes in C.
+    return _decode_utf8(a2b_qp(text.replace("+", " ").replace("=", "=3D").replace("%", "=")))
 
 
 def _decode_utf8(data: bytes) -> str:
