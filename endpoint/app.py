@@ -17,11 +17,27 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from endpoint import editor, health, metrics, pages, resources
+from endpoint import (
+    about,
+    catalog,
+    dumps,
+    editor,
+    feed,
+    health,
+    history,
+    memento,
+    metrics,
+    named_graphs,
+    pages,
+    resources,
+    sitemap,
+    vocabulary,
+)
 from endpoint.api.v1 import create_api
 from endpoint.cache import ResponseCache
 from endpoint.clients import FairShare, parse_networks
 from endpoint.coding import Codings
+from endpoint.jsonld import load_context
 from endpoint.middleware import Envelope, internal_problem
 from endpoint.observe import QueryLog
 from endpoint.problems import Problem, as_problem, problem_response
@@ -98,13 +114,14 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     app.state.pool = pool
     app.state.releases = releases
     app.state.asker = asker
+    app.state.context = load_context(settings.ontology_dir / "context.jsonld")
     app.state.build = build
     app.state.metrics = measured
     app.state.share = share
     app.mount("/api/v1", create_api(app.state, handlers))
     cache = ResponseCache(
         Envelope(Codings(_divert(app, "/sparql", sparql))),
-        find_release=lambda: releases.current.id if releases.current else None,
+        find_version=lambda: releases.version,
         capacity_bytes=settings.cache_mib * _MIB,
     )
     measured.watch_cache(cache)
@@ -135,7 +152,22 @@ def _describe_limits(settings: EndpointSettings) -> str:
 
 def _routes() -> list[BaseRoute]:
     static = Mount("/static", StaticFiles(directory=_PACKAGE / "static"))
-    return [*health.routes, *metrics.routes, *resources.routes, *pages.routes, static]
+    return [
+        *health.routes,
+        *metrics.routes,
+        *catalog.routes,
+        *resources.routes,
+        *vocabulary.routes,
+        *named_graphs.routes,
+        *pages.routes,
+        *dumps.routes,
+        *feed.routes,
+        *sitemap.routes,
+        *history.routes,
+        *memento.routes,
+        *about.routes,
+        static,
+    ]
 
 
 def _pool_limits(settings: EndpointSettings) -> PoolLimits:

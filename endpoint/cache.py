@@ -1,6 +1,7 @@
 """Answers that were given once, ahead of everything else: a hot answer costs a look-up, no route and no worker.
 
-Content is a function of (release, request), so an entry is right for ever; a switch of the release changes the key.
+Content is a function of (release, request), history one of (journal, request), so an entry is right for ever; whatever
+changes either changes the key.
 Only what says of itself that it may be shared is kept: status 200, an ETag, ``Cache-Control: public``. Volatile answers
 (NOW, RAND, UUID, STRUUID, BNODE, SERVICE) are ``no-store`` and pass by.
 """
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,44 +21,35 @@ from endpoint.problems import Problem, problem_response
 __all__ = ["ResponseCache"]
 
 _Headers = list[tuple[bytes, bytes]]
-
-
-class _Key(NamedTuple):
-    """What an answer is a function of."""
-
-    release: str | None
-    path: str
-    query: bytes
-    selecting: tuple[tuple[bytes, bytes], ...]
-    is_post: bool
-    body: bytes
-
+# Release (and history), path, query string, the headers that select a representation, whether it is a POST, its body.
+_Key = tuple[object, str, bytes, tuple[tuple[bytes, bytes], ...], bool, bytes]
 
 # What a representation may depend on, beside the release and the address.
-_SELECTING: Final = (b"accept", b"accept-language", b"accept-encoding", b"content-type")
+_SELECTING: Final = (b"accept", b"accept-datetime", b"accept-language", b"accept-encoding", b"content-type")
 # An entry without the bytes that it is for: names of headers, tuples, dictionaries.
 _OVERHEAD: Final = 4_000
 _POST_PATH: Final = "/sparql"
+# Files: the kernel keeps them in memory, and a range of one is another answer.
+_FILES_PATH: Final = "/dumps/"
 _POST_LIMIT: Final = 64 * 1024
 _OF_THE_BODY: Final = (b"content-length", b"content-type", b"content-encoding")
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
+    """An answer; tuples and bytes only, which the collector soon leaves alone, so that a full cache costs no pauses."""
+
     etag: bytes
-    start: Message
-    not_modified: Message
-    body: Message
-    head: Message
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
     size: int
 
 
 class ResponseCache:
     """An ASGI application around another; bounded by bytes, the least recently used entries go first."""
 
-    def __init__(self, app: ASGIApp, *, find_release: Callable[[], str | None], capacity_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, find_version: Callable[[], str | None], capacity_bytes: int) -> None:
         self._app = app
-        self._find_release = find_release
+        self._find_version = find_version
         self._capacity = capacity_bytes
         self._entry_limit = capacity_bytes // 16
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
@@ -92,7 +83,10 @@ class ResponseCache:
         if hosts != 1 and scope["http_version"] == "1.1":
             # RFC 9112, section 3.2; the server underneath leaves it to us.
             raise Problem("bad-host", 400, "A request names its host once.")
-        key = _Key(self._find_release(), scope["path"], scope["query_string"], selecting, method == "POST", body)
+        if scope["path"].startswith(_FILES_PATH):
+            await self._app(scope, receive, send)
+            return
+        key: _Key = (self._find_version(), scope["path"], scope["query_string"], selecting, method == "POST", body)
         entry = self._entries.get(key)
         if entry is not None:
             self.hits += 1
@@ -114,19 +108,8 @@ class ResponseCache:
             return
         if b"content-length" not in fields:
             headers = [*headers, (b"content-length", str(len(body)).encode())]
-        size = len(body) + _OVERHEAD + sum(len(value) for _, value in headers) + len(key.query) + len(key.body)
-        entry = _Entry(
-            etag=fields[b"etag"],
-            start={"type": "http.response.start", "status": 200, "headers": headers},
-            not_modified={
-                "type": "http.response.start",
-                "status": 304,
-                "headers": [each for each in headers if each[0] not in _OF_THE_BODY],
-            },
-            body={"type": "http.response.body", "body": body},
-            head={"type": "http.response.body", "body": b""},
-            size=size,
-        )
+        size = len(body) + _OVERHEAD + sum(len(value) for _, value in headers) + len(key[2]) + len(key[-1])
+        entry = _Entry(fields[b"etag"], tuple(headers), body, size)
         self._entries[key] = entry
         self.held_bytes += size
         while self.held_bytes > self._capacity:
@@ -168,12 +151,12 @@ class _Recorder:
 
 
 async def _answer(entry: _Entry, if_none_match: bytes, *, is_head: bool, send: Send) -> None:
-    if if_none_match and _matches(if_none_match, entry.etag):
-        await send(entry.not_modified)
-        await send(entry.head)
-        return
-    await send(entry.start)
-    await send(entry.head if is_head else entry.body)
+    is_known = bool(if_none_match) and _matches(if_none_match, entry.etag)
+    headers = list(entry.headers)
+    if is_known:
+        headers = [each for each in headers if each[0] not in _OF_THE_BODY]
+    await send({"type": "http.response.start", "status": 304 if is_known else 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_known or is_head else entry.body})
 
 
 def _matches(header: bytes, etag: bytes) -> bool:

@@ -1,13 +1,68 @@
-"""Content negotiation: one function for media types, one for languages (RFC 9110, section 12.5)."""
+"""Content negotiation: by suffix, media type and language (RFC 9110, section 12.5)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.datastructures import Headers
 
-__all__ = ["MediaRange", "negotiate_language", "negotiate_media_type", "parse_accept", "read_accept"]
+from endpoint.problems import Problem
+
+__all__ = [
+    "DATASET_SYNTAXES",
+    "HTML",
+    "JSON_LD",
+    "N_QUADS",
+    "N_TRIPLES",
+    "RDF_SYNTAXES",
+    "RDF_XML",
+    "TRIG",
+    "TURTLE",
+    "Choice",
+    "MediaRange",
+    "Syntax",
+    "choose_syntax",
+    "negotiate_language",
+    "negotiate_media_type",
+    "parse_accept",
+    "read_accept",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """What a document can be written in: the suffix that fixes it, its media type, its name for people."""
+
+    suffix: str
+    media_type: str
+    label: str
+
+    @property
+    def content_type(self) -> str:
+        """The value of the header; text says its charset, since HTTP once had another default."""
+        return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
+
+
+HTML: Final = Syntax("html", "text/html", "HTML")
+TURTLE: Final = Syntax("ttl", "text/turtle", "Turtle")
+JSON_LD: Final = Syntax("jsonld", "application/ld+json", "JSON-LD")
+RDF_XML: Final = Syntax("rdf", "application/rdf+xml", "RDF/XML")
+N_TRIPLES: Final = Syntax("nt", "application/n-triples", "N-Triples")
+TRIG: Final = Syntax("trig", "application/trig", "TriG")
+N_QUADS: Final = Syntax("nq", "application/n-quads", "N-Quads")
+RDF_SYNTAXES: Final = (TURTLE, JSON_LD, RDF_XML, N_TRIPLES)
+DATASET_SYNTAXES: Final = (*RDF_SYNTAXES, TRIG, N_QUADS)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A syntax, the path without the suffix that may have named it, and whether a suffix did."""
+
+    syntax: Syntax
+    path: str
+    is_fixed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +129,27 @@ def negotiate_media_type(header: str | None, offers: Sequence[str]) -> str | Non
         if specificity and quality > 0 and (best is None or rank > best):
             best, chosen = rank, offer
     return chosen
+
+
+def choose_syntax(path: str, headers: Headers, offers: Sequence[Syntax]) -> Choice:
+    """The syntax that the path ends in, else the one that the Accept header likes best.
+
+    Raises:
+        Problem: 406, the header likes none.
+
+    >>> choose_syntax("/def/1.0.0.nt", Headers(), [HTML, N_TRIPLES]).path
+    '/def/1.0.0'
+    """
+    stem, _, suffix = path.rpartition(".")
+    for each in offers:
+        if stem and suffix == each.suffix:
+            return Choice(each, stem, is_fixed=True)
+    media_types = [each.media_type for each in offers]
+    media_type = negotiate_media_type(read_accept(headers), media_types)
+    for each in offers:
+        if each.media_type == media_type:
+            return Choice(each, path, is_fixed=False)
+    raise Problem("not-acceptable", 406, f"Available are {', '.join(media_types)}.", members={"available": media_types})
 
 
 def negotiate_language(header: str | None, offers: Sequence[str], *, default: str) -> str:

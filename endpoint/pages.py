@@ -13,24 +13,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from endpoint.collections import COLLECTIONS, Collection, Filters, fetch_list, fetch_options, parse_filters
-from endpoint.negotiation import negotiate_language
+from endpoint.documents import Frame, keep_release
+from endpoint.negotiation import RDF_SYNTAXES, negotiate_language
 from endpoint.problems import Problem
 from endpoint.responses import make_response
+from endpoint.schema_org import describe_page
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.ask import iri as make_iri
 from endpoint.texts import LANGUAGES, load_texts, write_number
 from endpoint.views import Row, View, flatten, make_thing_view, pick, to_path
+from endpoint.wording import write_date
+from kg.terms import THING
 
-__all__ = ["FORMATS", "render_page", "render_thing", "routes"]
+__all__ = ["choose_language", "render_page", "render_thing", "routes"]
 
-# suffix of a document, media type, name for people
-FORMATS: Final = (
-    ("ttl", "text/turtle", "Turtle"),
-    ("jsonld", "application/ld+json", "JSON-LD"),
-    ("rdf", "application/rdf+xml", "RDF/XML"),
-    ("nt", "application/n-triples", "N-Triples"),
-)
 _PAGE_SIZE: Final = 50
+# As in their queries: where there are more rows, the page says so.
+_MOST_ROWS: Final = 2_000
 _SECTIONS: Final = ("thing", "sites", "involvements", "fundings", "figures", "objectives")
 _templates: Final = Environment(
     loader=PackageLoader("endpoint"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
@@ -39,7 +38,7 @@ _templates: Final = Environment(
 
 async def _show_home(request: Request) -> Response:
     """What this is, with live counts."""
-    language = _choose_language(request)
+    language = choose_language(request)
     rows = flatten(await _asker(request).select("counts", release=_release(request)))
     texts = load_texts(language)
     totals = {row["what"]: row["count"] for row in rows if not row.get("kind")}
@@ -57,7 +56,7 @@ async def _show_list(request: Request) -> Response:
     """One of the four lists, filtered and paged."""
     name = request.url.path.removeprefix("/")
     collection = COLLECTIONS[name]
-    language, asker, release = _choose_language(request), _asker(request), _release(request)
+    language, asker, release = choose_language(request), _asker(request), _release(request)
     filters = parse_filters(request.query_params)
     options = await fetch_options(asker, collection, release=release)
     rows = await fetch_list(asker, collection, filters, options, release=release)
@@ -87,20 +86,20 @@ async def _show_list(request: Request) -> Response:
         ],
         total=len(rows),
         rows=[_make_list_row(row, topics, language) for row in rows[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE]],
-        previous_page=_page_link(collection, filters, page - 1, language) if page > 1 else "",
-        next_page=_page_link(collection, filters, page + 1, language) if page * _PAGE_SIZE < len(rows) else "",
-        api_path=f"/api/v1/{name}?" + urlencode({key: value for key, value in vars(filters).items() if value}),
+        previous_page=_page_link(collection, filters, page - 1) if page > 1 else "",
+        next_page=_page_link(collection, filters, page + 1) if page * _PAGE_SIZE < len(rows) else "",
+        api_path=f"/api/v1/{name}?" + urlencode({**_chosen(filters), **({"release": release} if release else {})}),
     )
 
 
-async def render_thing(request: Request, *, kind: str, slug: str) -> Response:
-    """The page about a thing.
+async def render_thing(request: Request, frame: Frame, *, kind: str, slug: str) -> Response:
+    """The page about a thing that has a story.
 
     Raises:
         Problem: nothing is known of it.
     """
-    language, asker, release = _choose_language(request), _asker(request), _release(request)
-    iri = f"https://w3id.org/chap/id/{kind}/{slug}"
+    language, asker, release = choose_language(request), _asker(request), _release(request)
+    iri = f"{THING}{kind}/{slug}"
     thing = make_iri(iri)
     found = await asyncio.gather(*(asker.select(each, release=release, thing=thing) for each in _SECTIONS))
     rows = {name: flatten(each) for name, each in zip(_SECTIONS, found, strict=True)}
@@ -111,19 +110,27 @@ async def render_thing(request: Request, *, kind: str, slug: str) -> Response:
     return await render_page(
         request,
         "thing.html",
-        formats=FORMATS,
+        vary=frame.vary,
+        headers=frame.headers,
+        formats=RDF_SYNTAXES,
         doc_path=f"/doc/{kind}/{slug}",
-        doc_query=f"?{urlencode({'release': release})}" if release else "",
-        vary="Accept, Accept-Language",
+        doc_query=keep_release(request),
+        is_partial=any(len(each) >= _MOST_ROWS for each in found),
         **vars(view),
     )
 
 
 async def render_page(
-    request: Request, template: str, *, vary: str = "Accept-Language", status: int = 200, **values: Any
+    request: Request,
+    template: str,
+    *,
+    vary: str = "Accept-Language",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
 ) -> Response:
     """A page inside the common frame; one with another status than 200 is not kept by anybody."""
-    language = _choose_language(request)
+    language = choose_language(request)
     other = "en" if language == "de" else "de"
     parameters = {**request.query_params, "lang": other}
     html = _templates.get_template(template).render(
@@ -134,14 +141,34 @@ async def render_page(
         link=_make_link(request, language),
         number=lambda value: write_number(value, language),
         release=request.app.state.releases.get(_release(request)),
+        past=_find_past(request, language),
+        structured_data=await describe_page(request, language) if status == 200 else None,
         base_url=request.app.state.settings.base_url,
         **values,
     )
-    headers = {"Content-Language": language}
+    headers = {"Content-Language": language, **(headers or {})}
     if status != 200:
         headers |= {"Cache-Control": "no-store", "Vary": vary}
         return Response(html, status_code=status, headers=headers, media_type="text/html; charset=utf-8")
     return make_response(request, html.encode(), "text/html; charset=utf-8", vary=vary, headers=headers)
+
+
+def _find_past(request: Request, language: str) -> View | None:
+    """The release that a page is out of, where a request names one: its id, its day, and the same page of today."""
+    ref = _release(request)
+    if ref is None or ref == "current":
+        return None
+    releases = request.app.state.releases
+    release = releases.get(ref)
+    publications = releases.history.find_publications(release.id)
+    named = request.query_params.get("publication")
+    instants = [each.instant for each in publications if named in (None, str(each.sequence))]
+    kept = {name: value for name, value in request.query_params.items() if name not in ("release", "publication")}
+    return {
+        "id": release.id,
+        "date": write_date(instants[0][:10], language) if instants else "",
+        "now": f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path,
+    }
 
 
 def _make_link(request: Request, language: str) -> Callable[..., str]:
@@ -151,14 +178,16 @@ def _make_link(request: Request, language: str) -> Callable[..., str]:
         kept["lang"] = language
 
     def link(path: str, **parameters: str) -> str:
-        base, _, own = path.partition("?")
+        address, hash_, place = path.partition("#")
+        base, _, own = address.partition("?")
         query = "&".join(part for part in (own, urlencode({**parameters, **kept})) if part)
-        return f"{base}?{query}" if query else base
+        return (f"{base}?{query}" if query else base) + hash_ + place
 
     return link
 
 
-def _choose_language(request: Request) -> str:
+def choose_language(request: Request) -> str:
+    """The language of a page: as chosen by hand, else as the browser likes it, else the default."""
     asked = request.query_params.get("lang", "")
     if asked in LANGUAGES:
         return asked
@@ -206,9 +235,12 @@ def _make_list_row(row: Row, topics: Mapping[str, str], language: str) -> View:
     }
 
 
-def _page_link(collection: Collection, filters: Filters, page: int, language: str) -> str:
-    parameters = {key: value for key, value in vars(filters).items() if value} | {"page": str(page), "lang": language}
-    return f"/{collection.name}?{urlencode(parameters)}"
+def _page_link(collection: Collection, filters: Filters, page: int) -> str:
+    return f"/{collection.name}?{urlencode({**_chosen(filters), 'page': page})}"
+
+
+def _chosen(filters: Filters) -> dict[str, str]:
+    return {key: value for key, value in vars(filters).items() if value}
 
 
 routes = [Route("/", _show_home), *(Route(f"/{name}", _show_list) for name in COLLECTIONS)]

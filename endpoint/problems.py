@@ -20,6 +20,7 @@ from kg.errors import (
     ReleaseDamaged,
     ReleaseError,
     ReleaseNotFound,
+    ReleasePruned,
     ResourceNotFound,
 )
 
@@ -32,6 +33,7 @@ _STATUS: Final[Mapping[type[KgError], int]] = {
     QueryTooLarge: 413,
     QueryError: 500,
     ReleaseNotFound: 404,
+    ReleasePruned: 410,
     ReleaseDamaged: 503,
     ReleaseError: 503,
     ResourceNotFound: 404,

@@ -1,4 +1,4 @@
-"""The release that is served: the current one, watched, or another that a request names."""
+"""The release that is served: the current one, watched, or another that a request names; and which were before."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from kg.errors import ReleaseDamaged, ReleaseError
+from kg.history import History
 from kg.release import Release, Releases
 
 __all__ = ["ServedReleases"]
@@ -27,6 +28,20 @@ class ServedReleases:
         self._current: Release | None = None
         self._damage: str | None = None
         self._known: dict[str, Release] = {}
+        self._history = History((), ())
+        self._seen: tuple[int, int] | None = None
+        self._changes = 0
+        self._version = ("", 0)
+
+    @property
+    def history(self) -> History:
+        """Which release was current when, and which can still be read; at most one poll behind."""
+        return self._history
+
+    @property
+    def version(self) -> tuple[str, int]:
+        """Another value whenever answers may be others: a release became current, was published again or removed."""
+        return self._version
 
     @property
     def current(self) -> Release | None:
@@ -60,24 +75,50 @@ class ServedReleases:
             self._known[ref] = release
         return release
 
+    def is_fixed(self, ref: str | None) -> bool:
+        """Whether a reference names one release for ever: its whole id or its number does, ``current`` does not."""
+        return ref is not None and (ref.isdecimal() or bool(self._history.find_publications(ref)))
+
     def refresh(self) -> None:
-        """Look once whether another release is current now."""
+        """Look once whether another release is current now, and what the journal says."""
         try:
-            name = self._releases.current_id()
-            if name is None or (self._current is not None and name == self._current.id):
-                self._damage = None
-                return
-            release = self._releases.get(name)
+            self._follow_current()
+            self._read_history()
         except (OSError, ReleaseError) as error:
             # The release that is served stays. This is asked again and again, and logged once.
             if str(error) != self._damage:
                 _log.error("the current release cannot be used: %s", error)
             self._damage = str(error)
+        else:
+            self._damage = None
+        self._version = (self._current.id if self._current else "", self._changes)
+
+    def _follow_current(self) -> None:
+        name = self._releases.current_id()
+        if name is None or (self._current is not None and name == self._current.id):
             return
+        release = self._releases.get(name)
         _log.info("release %s is current", release.id)
-        self._current, self._damage = release, None
+        self._current = release
         self._known.clear()
         self._on_switch(release)
+
+    def _read_history(self) -> None:
+        """Read the journal once more, if something changed in the directory."""
+        releases = self._releases
+        if not releases.journal_path.exists():
+            return
+        # The journal grows in its place; releases come and go in the directory.
+        seen = (releases.journal_path.stat().st_size, releases.root.stat().st_mtime_ns)
+        if seen == self._seen:
+            return
+        journal = releases.journal()
+        names = {each.release for each in journal}
+        history = History(journal, {name for name in names if (releases.root / name).is_dir()})
+        if (history.publications, history.kept) != (self._history.publications, self._history.kept):
+            self._history = history
+            self._changes += 1
+        self._seen = seen
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""

@@ -1,71 +1,94 @@
-"""Things: ``/id/...`` answers 303 to ``/doc/...``, which negotiates HTML and RDF (Cool URIs for the Semantic Web)."""
+"""Things: ``/id/...`` answers 303 to ``/doc/...``, which negotiates HTML and RDF (Cool URIs for the Semantic Web).
+
+What was merged answers 301 to the thing it is now, what was withdrawn 410 with a tombstone (data/iris.csv).
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from endpoint.negotiation import negotiate_media_type, read_accept
-from endpoint.pages import FORMATS, render_thing
+from endpoint.documents import Document, Frame, answer_document, make_fetch, move, read_query, read_release
+from endpoint.memento import with_memento
+from endpoint.negotiation import HTML, RDF_SYNTAXES, Choice, choose_syntax
+from endpoint.pages import render_thing
 from endpoint.problems import Problem
-from endpoint.responses import make_response
-from endpoint.sparql.ask import Asker
+from endpoint.resource_pages import show_resource, show_tombstone
+from endpoint.sparql.ask import Asker, Row
 from endpoint.sparql.ask import iri as make_iri
+from kg.terms import THING
 
 __all__ = ["check_thing", "routes"]
 
-_THING: Final = "https://w3id.org/chap/id/"
-_SUFFIXES: Final = {suffix: media_type for suffix, media_type, _ in FORMATS} | {"html": "text/html"}
-_OFFERS: Final = ("text/html", *(media_type for _, media_type, _ in FORMATS))
+_OFFERS: Final = (HTML, *RDF_SYNTAXES)
 _SLUG: Final = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?")
+# Their pages tell a story; every other kind is a list of statements.
+_TOLD: Final = frozenset(["forum", "organisation", "programme", "project"])
 
 
 async def _redirect_thing(request: Request) -> Response:
     """See other: the document about the thing."""
     kind, slug = request.path_params["kind"], request.path_params["slug"]
-    check_thing(kind, slug)
-    query = f"?{request.url.query}" if request.url.query else ""
-    return Response(
-        status_code=303, headers={"Location": f"/doc/{kind}/{slug}{query}", "Cache-Control": "public, max-age=3600"}
-    )
+    standing = await _find_standing(request, kind, slug)
+    if successor := _find_successor(standing):
+        return move(f"/id/{successor}{read_query(request)}")
+    path = f"/doc/{kind}/{slug}"
+    if "deprecated" in standing:
+        # Nothing is left to see elsewhere: the tombstone is the answer.
+        return await _answer(request, f"{THING}{kind}/{slug}", standing, choose_syntax(path, request.headers, _OFFERS))
+    return RedirectResponse(path + read_query(request), 303, {"Cache-Control": "public, max-age=3600"})
 
 
 async def _show_document(request: Request) -> Response:
     """The document about a thing: the thing, the nodes around it, labels of what it names."""
-    kind, slug = request.path_params["kind"], request.path_params["slug"]
-    name, dot, suffix = slug.rpartition(".")
-    if dot and suffix in _SUFFIXES:
-        slug, media_type = name, _SUFFIXES[suffix]
-    else:
-        negotiated = negotiate_media_type(read_accept(request.headers), _OFFERS)
-        if negotiated is None:
-            raise Problem(
-                "not-acceptable", 406, f"Available are {', '.join(_OFFERS)}.", members={"available": list(_OFFERS)}
-            )
-        media_type = negotiated
+    choice = choose_syntax(request.url.path, request.headers, _OFFERS)
+    kind, _, slug = choice.path.removeprefix("/doc/").partition("/")
+    standing = await _find_standing(request, kind, slug)
+    if successor := _find_successor(standing):
+        suffix = f".{choice.syntax.suffix}" if choice.is_fixed else ""
+        return move(f"/doc/{successor}{suffix}{read_query(request)}")
+    return await _answer(request, f"{THING}{kind}/{slug}", standing, choice)
+
+
+async def _answer(request: Request, iri: str, standing: Row, choice: Choice) -> Response:
+    kind, _, slug = iri.removeprefix(THING).partition("/")
+    is_gone = "deprecated" in standing
+    fetch = make_fetch(request, "document", choice.path, thing=make_iri(iri))
+
+    async def show(frame: Frame) -> Response:
+        if is_gone:
+            return await show_tombstone(request, frame)
+        if kind in _TOLD and "open" in standing:
+            return await render_thing(request, frame, kind=kind, slug=slug)
+        return await show_resource(request, frame)
+
+    document = Document(iri=iri, path=choice.path, fetch=fetch, show=show, status=410 if is_gone else 200)
+    return await answer_document(request, document, choice)
+
+
+async def _find_standing(request: Request, kind: str, slug: str) -> Row:
+    """Whether the thing stands, was merged or withdrawn.
+
+    Raises:
+        Problem: 404, nothing is known of it.
+    """
     check_thing(kind, slug)
-    if media_type == "text/html":
-        return await render_thing(request, kind=kind, slug=slug)
     asker: Asker = request.app.state.asker
-    iri = f"{_THING}{kind}/{slug}"
-    release = request.query_params.get("release") or None
-    if not await asker.select("is-known", release=release, thing=make_iri(iri)):
+    iri = f"{THING}{kind}/{slug}"
+    rows = await asker.select("standing", release=read_release(request), thing=make_iri(iri))
+    if not rows:
         raise Problem("resource-not-found", 404, f"Nothing is known of {iri}.")
-    body = await asker.construct("document", media_type=media_type, release=release, thing=make_iri(iri))
-    path = f"/doc/{kind}/{slug}"
-    query = f"?{urlencode({'release': release})}" if release else ""
-    links = [f'<{iri}>; rel="canonical"', '<https://creativecommons.org/licenses/by/4.0/>; rel="license"']
-    links += [
-        f'<{path}.{each}{query}>; rel="alternate"; type="{type_}"'
-        for each, type_ in _SUFFIXES.items()
-        if type_ != media_type
-    ]
-    return make_response(request, body, media_type, vary="Accept, Accept-Language", headers={"Link": ", ".join(links)})
+    return rows[0]
+
+
+def _find_successor(standing: Row) -> str:
+    """Kind and slug of what a thing was merged into; empty when it stands, or was withdrawn."""
+    successor = str(standing.get("successor", ""))
+    return successor.removeprefix(THING) if "deprecated" in standing and successor.startswith(THING) else ""
 
 
 def check_thing(kind: str, slug: str) -> None:
@@ -75,7 +98,10 @@ def check_thing(kind: str, slug: str) -> None:
         Problem: 404, it cannot.
     """
     if not _SLUG.fullmatch(slug) or not re.fullmatch(r"[a-z]+", kind):
-        raise Problem("resource-not-found", 404, f"{_THING}{kind}/{slug} is no address of a thing.")
+        raise Problem("resource-not-found", 404, f"{THING}{kind}/{slug} is no address of a thing.")
 
 
-routes = [Route("/id/{kind}/{slug:path}", _redirect_thing), Route("/doc/{kind}/{slug:path}", _show_document)]
+routes = [
+    Route("/id/{kind}/{slug:path}", _redirect_thing),
+    Route("/doc/{kind}/{slug:path}", with_memento(_show_document)),
+]

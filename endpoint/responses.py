@@ -8,16 +8,28 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["make_response"]
+__all__ = ["choose_caching", "is_unchanged", "make_response"]
+
+
+def choose_caching(*, is_fixed: bool) -> str:
+    """How long others may keep an answer out of a release, by whether the request names that release for ever."""
+    # A new release changes any answer at once, so caches ask again, and are told 304 when nothing changed. What a
+    # release holds never changes, but how it is written does with the next version of this server.
+    return "public, max-age=86400" if is_fixed else "public, no-cache"
+
+
+def is_unchanged(request: Request, etag: str) -> bool:
+    """Whether the client has just this representation already: then 304 is the answer."""
+    return _matches(request.headers.get("if-none-match"), etag)
 
 
 def make_response(
     request: Request, body: bytes, media_type: str, *, vary: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The response to a GET or HEAD whose body is known."""
+    """The response to a GET or HEAD whose body is known, out of the current release or the one that is named."""
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    # A new release changes any answer at once, so caches ask again, and are told 304 when nothing changed.
-    common = {"ETag": etag, "Cache-Control": "public, no-cache", **(headers or {})}
+    is_fixed = request.app.state.releases.is_fixed(request.query_params.get("release"))
+    common = {"ETag": etag, "Cache-Control": choose_caching(is_fixed=is_fixed), **(headers or {})}
     if vary:
         common["Vary"] = vary
     if _matches(request.headers.get("if-none-match"), etag):

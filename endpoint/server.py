@@ -103,10 +103,10 @@ def main() -> int:
     except SettingsError as error:
         _log.error("%s", error)
         return error.exit_code
-    # What was made at start stays: the collector need not look at it again, and seldom at the rest.
+    # What was made at start stays: the collector need not look at it again. Short looks at what is new, seldom at all.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(5_000, 10, 100)
     asyncio.run(_serve(settings))
     return 0
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from endpoint.sparql.ask import Term
 from endpoint.wording import write_amount, write_date, write_period
+from kg.terms import BASE, THING
 
 __all__ = ["Citations", "Row", "ThingView", "View", "flatten", "make_thing_view", "pick", "to_path"]
 
 Row = Mapping[str, str]
 View = dict[str, Any]
 
-_THING: Final = "https://w3id.org/chap/id/"
 _CHAP: Final = "https://w3id.org/chap/def#"
 _SCHEMA: Final = "https://schema.org/"
 _SKOS: Final = "http://www.w3.org/2004/02/skos/core#"
@@ -102,12 +102,14 @@ def pick(row: Row, name: str, language: str) -> str:
 
 
 def to_path(iri: str) -> str:
-    """The local path of one of our things; empty for anything else.
+    """The local path of the document of one of our IRIs, with the place in it; empty for any other IRI.
 
-    >>> to_path("https://w3id.org/chap/id/organisation/de-holm")
-    '/doc/organisation/de-holm'
+    >>> to_path("https://w3id.org/chap/id/organisation/de-holm"), to_path("https://w3id.org/chap/def#Hub")
+    ('/doc/organisation/de-holm', '/def#Hub')
     """
-    return "/doc/" + iri.removeprefix(_THING).partition("#")[0] if iri.startswith(_THING) else ""
+    if iri.startswith(THING):
+        return "/doc/" + iri.removeprefix(THING).partition("#")[0]
+    return "/" + iri.removeprefix(BASE) if iri.startswith(BASE) else ""
 
 
 def make_thing_view(
@@ -253,9 +255,7 @@ class _Builder:
         if is_date:
             text = write_date(value, self.language)
         local = to_path(value)
-        if "/chap/id/service/" in value:
-            local = ""
-        outside = value if row.get("value_kind") == "uri" and not local and "/w3id.org/chap/" not in value else ""
+        outside = value if row.get("value_kind") == "uri" and not local else ""
         shown = text.removeprefix("https://").removeprefix("http://").rstrip("/") if outside else text
         return {"text": shown, "href": local or outside, "sources": self.citations.cite(group)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from endpoint.texts import write_number
 
 __all__ = ["write_amount", "write_date", "write_period"]
 
+_DATE: Final = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])(-[0-9]{2})?)?")
 _MONTHS: Final = {
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),  # noqa: SIM905
     "en": "January February March April May June July August September October November December".split(),  # noqa: SIM905
@@ -16,11 +18,13 @@ _MONTHS: Final = {
 
 
 def write_date(date: str, language: str) -> str:
-    """A year, month or day, in words.
+    """A year, month or day, in words; anything else, such as a date with a time zone, as it is.
 
     >>> write_date("2023-02", "en"), write_date("2023-02-06", "de")
     ('February 2023', '6. Februar 2023')
     """
+    if not _DATE.fullmatch(date):
+        return date
     year, month, day = (*date.split("-"), "", "")[:3]
     if not month:
         return year

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,16 +26,15 @@ from kg.errors import ReleaseDamaged
 from kg.journal import format_instant, sync_directory
 from kg.manifest import (
     CHANGES_NAME,
+    CONTENT_NAME,
     MANIFEST_NAME,
-    NQUADS_DUMP_NAME,
     REPORT_NAME,
     STORE_NAME,
-    TURTLE_DUMP_NAME,
     Counts,
     Manifest,
     write_manifest,
 )
-from kg.rdfio import write_turtle
+from kg.settings import KgSettings
 from kg.store import find_open_graphs, iter_merged_lines, load_store
 
 __all__ = ["ReleaseInputs", "assemble_release", "sync_tree"]
@@ -57,6 +56,7 @@ class ReleaseInputs:
     prefixes: Mapping[str, str]
     report_turtle: bytes
     extra: Mapping[str, object]
+    settings: KgSettings
 
 
 def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInputs) -> Manifest:
@@ -73,16 +73,13 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
     """
     open_graphs = find_open_graphs(nquads_path, open_licences=inputs.open_licences)
     merged_path = nquads_path.with_name("default.nt")
-    (directory / "dumps").mkdir(parents=True)
+    directory.mkdir()
     counts = _write_merged(nquads_path, merged_path, open_graphs=open_graphs)
-    # The engine and zlib both release the interpreter's lock, so the dumps cost little while the store loads.
+    # The engine and zlib both release the interpreter's lock, so the content costs little while the store loads.
     with ThreadPoolExecutor(max_workers=1) as pool:
         loading = pool.submit(load_store, directory / STORE_NAME, nquads_path=nquads_path, merged_path=merged_path)
-        with nquads_path.open("rb") as lines, _open_gzip(directory / NQUADS_DUMP_NAME) as output:
+        with nquads_path.open("rb") as lines, _open_gzip(directory / CONTENT_NAME) as output:
             shutil.copyfileobj(lines, output, 1 << 20)
-        with _open_gzip(directory / TURTLE_DUMP_NAME) as output:
-            triples = ox.parse(path=str(merged_path), format=ox.RdfFormat.N_TRIPLES)
-            write_turtle(triples, output, prefixes=inputs.prefixes)
         has_changes = _write_changes(directory / CHANGES_NAME, nquads_path, inputs=inputs)
         loading.result()
     sources = Sources(
@@ -95,6 +92,7 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         prefixes=inputs.prefixes,
         parent=inputs.parent_path,
         instant=format_instant(inputs.instant),
+        settings=inputs.settings,
     )
     derive_files(directory, sources)
     (directory / REPORT_NAME).write_bytes(inputs.report_turtle)
@@ -107,7 +105,7 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         open_licences=tuple(sorted(inputs.open_licences)),
         versions={"chap-kg": version("chap-kg"), "pyoxigraph": ox.__version__},
         has_changes=has_changes,
-        extra=inputs.extra,
+        extra={**inputs.extra, "catalog": asdict(inputs.settings.catalog)},
     )
     write_manifest(manifest, directory / MANIFEST_NAME)
     return manifest
@@ -123,10 +121,10 @@ def sync_tree(directory: Path) -> None:
 
 
 def _write_changes(path: Path, nquads_path: Path, *, inputs: ReleaseInputs) -> bool:
-    """Whether there is a file of changes now; without the dump of the parent there can be none."""
+    """Whether there is a file of changes now; without the content of the parent there can be none."""
     try:
         with nquads_path.open("rb") as after, _open_gzip(path) as output:
-            before = iter_dump_lines(inputs.parent_path / NQUADS_DUMP_NAME) if inputs.parent_path else iter(())
+            before = iter_dump_lines(inputs.parent_path / CONTENT_NAME) if inputs.parent_path else iter(())
             write_patch(iter_changes(before, after), output, release=inputs.id, parent=inputs.parent)
     except ReleaseDamaged:
         path.unlink()

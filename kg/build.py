@@ -63,7 +63,9 @@ def build(settings: KgSettings) -> BuildResult:
     lifted = lift_all(settings)
     releases = Releases(settings.releases_dir)
     shapes = _digest_shapes(settings)
-    same = releases.find_same(digest=content_digest(lifted.store), open_licences=settings.open_licences)
+    same = releases.find_same(
+        digest=content_digest(lifted.store), open_licences=settings.open_licences, catalog=settings.catalog
+    )
     if same is not None and same.manifest.extra.get("shapes") == shapes:
         return BuildResult(same, None, is_new=False)
     report = _validate(lifted, settings)
@@ -75,6 +77,7 @@ def build(settings: KgSettings) -> BuildResult:
         report_turtle=report.to_turtle(),
         manifest_extra={"report": report.summary(), "shapes": shapes},
         prefixes=load_prefixes(settings.ontology_dir / "prefixes.ttl"),
+        settings=settings,
     )
     return BuildResult(published.release, report, is_new=published.is_new)
 

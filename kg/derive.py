@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kg.catalog.write import write_descriptions
+from kg.dumps.write import write_dumps
+from kg.entities import write_entities
+from kg.settings import KgSettings
+
 __all__ = ["Sources", "derive_files"]
 
 
@@ -19,6 +24,7 @@ class Sources:
 
     ``nquads_path`` holds the quads of all named graphs as sorted canonical N-Quads, ``merged_path`` the default graph
     as sorted N-Triples, ``store_path`` both, ready for queries; ``parent`` is the directory of the release before.
+    ``settings`` say where ontology and shapes are, and who publishes.
     """
 
     release_id: str
@@ -30,6 +36,7 @@ class Sources:
     prefixes: Mapping[str, str]
     parent: Path | None
     instant: str
+    settings: KgSettings
 
 
 def derive_files(directory: Path, sources: Sources) -> None:
@@ -38,3 +45,6 @@ def derive_files(directory: Path, sources: Sources) -> None:
     Raises:
         ReleaseError: a file cannot be written.
     """
+    write_dumps(directory, sources)
+    write_descriptions(directory, sources)
+    write_entities(directory, sources)

@@ -4,7 +4,7 @@
     |- SourceError            TableError, LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
-    |- ReleaseError           ReleaseNotFound, ReleaseDamaged, ReleasePinned
+    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned
     |- ResourceNotFound, NotAcceptable
     |- SettingsError
     '- PublishRefused         a gate was not met
@@ -34,6 +34,7 @@ __all__ = [
     "ReleaseError",
     "ReleaseNotFound",
     "ReleasePinned",
+    "ReleasePruned",
     "ResourceNotFound",
     "SettingsError",
     "SourceError",
@@ -143,6 +144,12 @@ class ReleaseNotFound(ReleaseError):
 
     code = "release-not-found"
     exit_code = 2
+
+
+class ReleasePruned(ReleaseNotFound):
+    """The release was published once and has been removed since; only the journal knows it."""
+
+    code = "release-pruned"
 
 
 class ReleaseDamaged(ReleaseError):

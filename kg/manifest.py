@@ -15,12 +15,11 @@ from kg.errors import ReleaseDamaged, ReleaseError
 
 __all__ = [
     "CHANGES_NAME",
+    "CONTENT_NAME",
     "DAMAGE_CURE",
     "MANIFEST_NAME",
-    "NQUADS_DUMP_NAME",
     "REPORT_NAME",
     "STORE_NAME",
-    "TURTLE_DUMP_NAME",
     "UNCOMMITTED_NAME",
     "Counts",
     "Manifest",
@@ -32,8 +31,8 @@ STORE_NAME: Final = "store"
 REPORT_NAME: Final = "report.ttl"
 CHANGES_NAME: Final = "changes.rdfp.gz"
 MANIFEST_NAME: Final = "manifest.json"
-NQUADS_DUMP_NAME: Final = "dumps/chap.nq.gz"
-TURTLE_DUMP_NAME: Final = "dumps/chap.ttl.gz"
+# All named graphs, restricted ones too: differences need them. What readers may fetch is in the dumps (kg.dumps).
+CONTENT_NAME: Final = "content.nq.gz"
 # In a directory from before it gets its name until after its line is in the journal (kg.release).
 UNCOMMITTED_NAME: Final = ".uncommitted"
 DAMAGE_CURE: Final = (

@@ -27,6 +27,7 @@ __all__ = [
     "load_graph",
     "load_prefixes",
     "skolemise",
+    "sort_lines",
     "write_sorted_nquads",
     "write_turtle",
 ]
@@ -130,21 +131,30 @@ def iter_sorted_lines(quads: Iterable[ox.Quad], *, run_length: int = _RUN_LENGTH
     Raises:
         RdfError: a quad holds a blank node or belongs to no named graph.
     """
-    lines = map(_line, quads)
+    previous = b""
+    for line in sort_lines(map(_line, quads), run_length=run_length):
+        if line != previous:
+            yield line
+            previous = line
+
+
+def sort_lines(lines: Iterable[bytes], *, run_length: int = _RUN_LENGTH) -> Iterator[bytes]:
+    r"""The lines in byte order; sorted runs of ``run_length`` lines go to temporary files, so memory is bounded.
+
+    >>> list(sort_lines([b"c\n", b"a\n", b"b\n"], run_length=2))
+    [b'a\n', b'b\n', b'c\n']
+    """
+    remaining = iter(lines)
     with ExitStack() as stack:
         runs: list[Iterable[bytes]] = []
-        run = sorted(islice(lines, run_length))
+        run = sorted(islice(remaining, run_length))
         while len(run) == run_length:
             file = stack.enter_context(tempfile.TemporaryFile(prefix="chap-run-"))
             file.writelines(run)
             file.seek(0)
             runs.append(file)
-            run = sorted(islice(lines, run_length))
-        previous = b""
-        for line in heapq.merge(*runs, run) if runs else run:
-            if line != previous:
-                yield line
-                previous = line
+            run = sorted(islice(remaining, run_length))
+        yield from heapq.merge(*runs, run) if runs else run
 
 
 def write_sorted_nquads(quads: Iterable[ox.Quad], output: IO[bytes]) -> str:

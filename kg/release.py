@@ -1,9 +1,10 @@
 """Releases: immutable directories, a symlink to the current one, a journal of publications (ARCHITECTURE).
 
-    releases/<id>/            store/ dumps/ manifest.json report.ttl changes.rdfp.gz
+    releases/<id>/            store/ content.nq.gz dumps/ manifest.json report.ttl changes.rdfp.gz
     releases/current          symlink to one of them, swapped atomically
     releases/journal.jsonl    append-only; its last line is the truth about what is current
     releases/kept.json        ids that pruning spares
+    releases/feed/            change feed, append-only (kg.feed)
     releases/.lock            held by whoever changes anything above
 
 A publication is committed by its line in the journal. Whatever a crash leaves behind is put right, under the lock,
@@ -17,27 +18,28 @@ import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kg.errors import ReleaseDamaged, ReleaseNotFound
+from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleasePruned
+from kg.feed.steps import take_in
 from kg.journal import Action, JournalEntry, append_entry, find_instant, load_journal, repair_journal, sync_directory
 from kg.lock import lock_releases
 from kg.manifest import (
     CHANGES_NAME,
+    CONTENT_NAME,
     DAMAGE_CURE,
     MANIFEST_NAME,
-    NQUADS_DUMP_NAME,
     REPORT_NAME,
     STORE_NAME,
-    TURTLE_DUMP_NAME,
     UNCOMMITTED_NAME,
     Manifest,
     load_manifest,
 )
+from kg.settings import CatalogSettings, KgSettings
 
 if TYPE_CHECKING:
     from pyoxigraph import Quad
@@ -66,7 +68,7 @@ class Release:
         """The id of the release that was current before."""
         return self.manifest.parent
 
-    @property
+    @cached_property
     def store_path(self) -> Path:
         """The store, to be opened for reading only."""
         return self.path / STORE_NAME
@@ -82,14 +84,9 @@ class Release:
         return self.path / CHANGES_NAME
 
     @property
-    def nquads_dump_path(self) -> Path:
-        """The named graphs as sorted canonical N-Quads, compressed."""
-        return self.path / NQUADS_DUMP_NAME
-
-    @property
-    def turtle_dump_path(self) -> Path:
-        """The default graph as Turtle, compressed."""
-        return self.path / TURTLE_DUMP_NAME
+    def content_path(self) -> Path:
+        """All named graphs, restricted ones too, as sorted canonical N-Quads, compressed; not for readers."""
+        return self.path / CONTENT_NAME
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -199,6 +196,7 @@ class Releases:
 
         Raises:
             ReleaseNotFound: nothing fits, or more than one release does.
+            ReleasePruned: the release of that id or number was removed.
         """
         if ref == "current":
             current_id = self.current_id()
@@ -208,19 +206,28 @@ class Releases:
         if _ID.fullmatch(ref) and _is_committed(self.root / ref):
             return _as_release(self.root / ref)
         releases = self.list()
-        if exact := [each for each in releases if ref == each.id or (ref.isdecimal() and int(ref) == each.sequence)]:
+        if exact := [each for each in releases if ref == each.id or _parse_number(ref) == each.sequence]:
             return exact[0]
         found = [each for each in releases if ref and (each.id.startswith(ref) or _has_digest(each, ref))]
         if len(found) == 1:
             return found[0]
         names = ", ".join(each.id for each in found or releases) or "none"
+        if not found and (gone := self._find_pruned(ref)):
+            raise ReleasePruned(f"{gone.release}, first published {gone.instant}, was removed; there are: {names}")
         problem = "fits more than one release" if found else "is no release"
         raise ReleaseNotFound(f"{ref!r} {problem}; there are: {names}")
 
-    def find_same(self, *, digest: str, open_licences: Collection[str]) -> Release | None:
-        """The current release, when it holds just this content and merges it alike."""
+    def _find_pruned(self, ref: str) -> JournalEntry | None:
+        number = _parse_number(ref)
+        known = (
+            each for each in self.journal() if ref == each.release or number == int(each.release.partition("-")[0])
+        )
+        return next(known, None)
+
+    def find_same(self, *, digest: str, open_licences: Collection[str], catalog: CatalogSettings) -> Release | None:
+        """The current release, when it holds just this content, merges it alike and names the same publisher."""
         current = self.current()
-        if current is None or not _is_same(current, digest=digest, open_licences=open_licences):
+        if current is None or not _is_same(current, digest=digest, open_licences=open_licences, catalog=catalog):
             return None
         return current
 
@@ -234,6 +241,7 @@ class Releases:
         action: Action = "build",
         prefixes: Mapping[str, str] | None = None,
         instant: datetime | None = None,
+        settings: KgSettings | None = None,
     ) -> Published:
         """The new current release; the present one when its content is the same.
 
@@ -248,6 +256,7 @@ class Releases:
             action: what the journal says.
             prefixes: for the Turtle dump.
             instant: when it is published; SOURCE_DATE_EPOCH or now when left out.
+            settings: where ontology and shapes are, and who publishes; the defaults when left out.
 
         Raises:
             LicenceUnknown: a graph has no licence.
@@ -260,6 +269,7 @@ class Releases:
 
         root = self.root
         moment = instant or find_instant()
+        chosen = settings or KgSettings()
         with lock_releases(root):
             recover(root)
             current_id = self.current_id()
@@ -268,7 +278,9 @@ class Releases:
                 nquads_path = Path(workspace) / "named.nq"
                 with nquads_path.open("wb") as output:
                     digest = write_sorted_nquads(quads, output)
-                if current is not None and _is_same(current, digest=digest, open_licences=open_licences):
+                if current is not None and _is_same(
+                    current, digest=digest, open_licences=open_licences, catalog=chosen.catalog
+                ):
                     return Published(current, is_new=False)
                 sequence = _next_sequence(root)
                 inputs = ReleaseInputs(
@@ -282,6 +294,7 @@ class Releases:
                     prefixes=prefixes or {},
                     report_turtle=report_turtle,
                     extra=manifest_extra,
+                    settings=chosen,
                 )
                 assembled = Path(workspace) / "release"
                 assemble_release(assembled, nquads_path, inputs=inputs)
@@ -293,6 +306,7 @@ class Releases:
             append_entry(self.journal_path, release=release.id, action=action, instant=moment)
             _remove_mark(release.path)
             _swap_symlink(root, release.id)
+            take_in(root, self.journal())
             return Published(release, is_new=True)
 
     def use(self, ref: str, *, instant: datetime | None = None) -> Release:
@@ -310,6 +324,7 @@ class Releases:
             if self.journal()[-1].release != release.id:
                 append_entry(self.journal_path, release=release.id, action="use", instant=instant)
                 _swap_symlink(self.root, release.id)
+                take_in(self.root, self.journal())
             return release
 
 
@@ -343,13 +358,19 @@ def recover(root: Path) -> None:
             _remove_mark(path)
     if journal and current_id != journal[-1].release and (root / journal[-1].release).is_dir():
         _swap_symlink(root, journal[-1].release)
+    take_in(root, journal)
 
 
-def _is_same(release: Release, *, digest: str, open_licences: Collection[str]) -> bool:
-    # The digest covers the named graphs; which of them make up the default graph is a setting.
+def _is_same(release: Release, *, digest: str, open_licences: Collection[str], catalog: CatalogSettings) -> bool:
+    # The digest covers the named graphs; which of them make up the default graph, and who publishes, are settings.
     if release.find_damage() is not None:
         return False
-    return release.digest == digest and set(release.manifest.open_licences) == set(open_licences)
+    manifest = release.manifest
+    return (
+        manifest.digest == digest
+        and set(manifest.open_licences) == set(open_licences)
+        and manifest.extra.get("catalog") == asdict(catalog)
+    )
 
 
 def _next_sequence(root: Path) -> int:
@@ -372,6 +393,11 @@ def _is_committed(path: Path) -> bool:
 def _remove_mark(path: Path) -> None:
     (path / UNCOMMITTED_NAME).unlink()
     sync_directory(path)
+
+
+def _parse_number(ref: str) -> int | None:
+    # Python refuses to read numbers of thousands of digits.
+    return int(ref) if ref.isdecimal() and len(ref) < 20 else None
 
 
 def _has_digest(release: Release, beginning: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -10,9 +11,11 @@ from pathlib import Path
 
 from kg.errors import SettingsError
 
-__all__ = ["KgSettings", "asset_directory", "load_settings"]
+__all__ = ["CatalogSettings", "KgSettings", "asset_directory", "load_settings"]
 
 _PACKAGE = Path(__file__).resolve().parent
+_IRI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+_EMAIL = re.compile(r"[^\s<>\"{}|\\^`@]+@[^\s<>\"{}|\\^`@]+")
 _OPEN_LICENCES = (
     "http://creativecommons.org/licenses/by/4.0/",
     "http://creativecommons.org/publicdomain/zero/1.0/",
@@ -28,8 +31,24 @@ def asset_directory(name: str) -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CatalogSettings:
+    """Who publishes the catalogue, and how to reach them; empty is not stated.
+
+    ``publisher_type`` and ``contributor_id`` are claims that only some may make: a public body of that level, and a
+    supplier that GovData has given an id. So both have no default.
+    """
+
+    publisher_name: str = "The CHAP maintainers"
+    publisher_iri: str = "https://w3id.org/chap/maintainers"
+    publisher_type: str = ""
+    contact_email: str = ""
+    contact_url: str = ""
+    contributor_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class KgSettings:
-    """Where the inputs and the releases are, and what may enter the default graph."""
+    """Where the inputs and the releases are, what may enter the default graph, and who publishes it."""
 
     data_dir: Path = field(
         default_factory=lambda: asset_directory("data"), metadata={"help": "curated tables (shipped: `data/`)"}
@@ -42,6 +61,37 @@ class KgSettings:
     open_licences: tuple[str, ...] = field(
         default=_OPEN_LICENCES, metadata={"help": "licence IRIs, blank-separated, whose graphs enter the default graph"}
     )
+    publisher_name: str = field(
+        default=CatalogSettings.publisher_name, metadata={"help": "who publishes the catalogue and is to be named"}
+    )
+    publisher_iri: str = field(default=CatalogSettings.publisher_iri, metadata={"help": "IRI of the publisher"})
+    publisher_type: str = field(
+        default="", metadata={"help": "ADMS publisher type, where the publisher is a public body"}
+    )
+    contact_email: str = field(default="", metadata={"help": "e-mail address for questions about the data"})
+    contact_url: str = field(
+        default="", metadata={"help": "page for questions about the data (default: `/about` of the server)"}
+    )
+    contributor_id: str = field(
+        default="", metadata={"help": "`dcatde:contributorID`, once GovData has given one to the publisher"}
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot stand in a catalogue.
+
+        Raises:
+            SettingsError: an IRI is none, or an e-mail address is none.
+        """
+        for name in ("publisher_iri", "publisher_type", "contact_url", "contributor_id"):
+            if not _IRI.fullmatch(getattr(self, name) or "x:x"):
+                raise SettingsError(f"KG_{name.upper()} must be an IRI, not {getattr(self, name)!r}")
+        if self.contact_email and not _EMAIL.fullmatch(self.contact_email):
+            raise SettingsError(f"KG_CONTACT_EMAIL must be an e-mail address, not {self.contact_email!r}")
+
+    @property
+    def catalog(self) -> CatalogSettings:
+        """Who publishes the catalogue."""
+        return CatalogSettings(**{each.name: getattr(self, each.name) for each in fields(CatalogSettings)})
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **arguments: object) -> KgSettings:
@@ -71,6 +121,16 @@ def load_settings(environ: Mapping[str, str] | None = None, **arguments: object)
         if not text.strip():
             # An empty path would mean the working directory, and no licence an empty default graph.
             raise SettingsError(f"{variable} is empty: unset it for the default, or give it a value")
-        values[name] = tuple(text.split()) if name == "open_licences" else Path(text)
+        values[name] = _parse_value(text, str(known[variable].type))
     values |= {name: value for name, value in arguments.items() if value is not None}
     return KgSettings(**values)  # type: ignore[arg-type]
+
+
+def _parse_value(text: str, type_name: str) -> object:
+    match type_name:
+        case "str":
+            return text.strip()
+        case "Path":
+            return Path(text)
+        case _:
+            return tuple(text.split())

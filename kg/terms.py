@@ -14,14 +14,18 @@ __all__ = [
     "CHAP",
     "GRAPH",
     "PROVENANCE_GRAPH",
+    "PUBLIC_PLACEHOLDER",
+    "RELEASE",
     "SCHEME",
     "SHAPES",
     "THING",
     "THING_KINDS",
     "expand_curie",
     "mint_concept",
+    "mint_dataset",
     "mint_graph",
     "mint_node",
+    "mint_release",
     "mint_source",
     "mint_thing",
     "parse_slug",
@@ -33,7 +37,10 @@ SHAPES: Final = BASE + "shapes#"
 THING: Final = BASE + "id/"
 SCHEME: Final = BASE + "scheme/"
 GRAPH: Final = BASE + "graph/"
+RELEASE: Final = BASE + "release/"
 PROVENANCE_GRAPH: Final = GRAPH + "provenance"
+# Stands in stored descriptions for the address that users see; the server puts its own there (RFC 2606: never a host).
+PUBLIC_PLACEHOLDER: Final = "http://public.invalid"
 
 THING_KINDS: Final = frozenset(
     [
@@ -118,6 +125,15 @@ def mint_concept(scheme: str, notation: str) -> str:
     return f"{SCHEME}{parse_slug(scheme)}/{parse_slug(notation)}"
 
 
+def mint_dataset(name: str) -> str:
+    """The IRI of a dataset.
+
+    >>> mint_dataset("chap")
+    'https://w3id.org/chap/dataset/chap'
+    """
+    return f"{BASE}dataset/{parse_slug(name)}"
+
+
 def mint_graph(name: str) -> str:
     """The IRI of a named graph.
 
@@ -125,6 +141,15 @@ def mint_graph(name: str) -> str:
     'https://w3id.org/chap/graph/inferred'
     """
     return GRAPH + parse_slug(name)
+
+
+def mint_release(release_id: str) -> str:
+    """The IRI of a release.
+
+    >>> mint_release("0003-623f5045")
+    'https://w3id.org/chap/release/0003-623f5045'
+    """
+    return RELEASE + parse_slug(release_id)
 
 
 def mint_node(kind: str, *parts: str) -> str:

@@ -50,6 +50,7 @@ _CONTEXT: Final = {
 }
 
 
+@_router.head("/docs", include_in_schema=False)
 @_router.get("/docs", include_in_schema=False)
 async def show_docs(request: Request) -> Response:
     """The API in words, from its own OpenAPI document."""
@@ -87,7 +88,7 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
     rows = await fetch_list(asker, chosen, filters, options, release=release or None)
     base = request.app.state.settings.base_url
     shown = rows[offset : offset + limit]
-    asked = {name: value for name, value in vars(filters).items() if value}
+    asked = {name: value for name, value in {**vars(filters), "release": release}.items() if value}
     document: dict[str, Any] = {
         "@context": _CONTEXT,
         "id": f"{base}/api/v1/{collection}?" + urlencode({**asked, "limit": limit, "offset": offset}),
@@ -95,7 +96,7 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
         "query": f"{base}/api/v1/queries/list.rq",
         "release": request.app.state.releases.get(release or None).id,
         "total": len(rows),
-        "items": [_make_item(row, chosen, base) for row in shown],
+        "items": [_make_item(row, chosen, base, release) for row in shown],
     }
     if offset + limit < len(rows):
         document["next"] = f"{base}/api/v1/{collection}?" + urlencode(
@@ -132,12 +133,13 @@ def _find_collection(name: str) -> Collection:
     return COLLECTIONS[name]
 
 
-def _make_item(row: Row, collection: Collection, base: str) -> dict[str, Any]:
+def _make_item(row: Row, collection: Collection, base: str, release: str) -> dict[str, Any]:
+    query = f"?{urlencode({'release': release})}" if release else ""
     item: dict[str, Any] = {
         "id": row["thing"],
         "type": collection.class_name,
         "name": {language: row[f"name_{language}"] for language in ("de", "en") if row.get(f"name_{language}")},
-        "document": base + row["thing"].replace("https://w3id.org/chap/id/", "/doc/"),
+        "document": base + row["thing"].replace("https://w3id.org/chap/id/", "/doc/") + query,
     }
     if row.get("short_name"):
         item["shortName"] = row["short_name"]

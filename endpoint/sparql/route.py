@@ -21,6 +21,7 @@ from endpoint.negotiation import negotiate_media_type, read_accept
 from endpoint.observe import QueryLog, QueryObserver
 from endpoint.problems import Problem, as_problem, problem_response
 from endpoint.releases import ServedReleases
+from endpoint.responses import choose_caching
 from endpoint.sparql.ask import Asker, Term, iri
 from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
 from endpoint.sparql.frames import Job
@@ -150,6 +151,9 @@ class SparqlRoute:
             triples=Term("literal", str(release.manifest.counts.triples), datatype=_INTEGER),
             extent=Term("literal", f"{release.manifest.counts.graphs} named graphs", "en"),
             limits=Term("literal", f"Limits of a query: {self._options.limits_header}.", "en"),
+            void=iri(f"{self._options.base_url}/.well-known/void"),
+            catalog=iri(f"{self._options.base_url}/catalog"),
+            examples=iri(f"{self._options.base_url}/.well-known/sparql-examples"),
         )
         await exchange.reply(Response(body, headers={"Content-Type": format_.content_type, **headers}))
 
@@ -213,8 +217,7 @@ class SparqlRoute:
         """ETag, caching and Vary of an answer that is a function of release and request."""
         # No part but the last can hold the separator.
         key = "\n".join([release_id, self._options.build, format_.media_type, *reversed(parts)])
-        # A named release never changes; the current one may be another in a second, so caches ask again (cheap: 304).
-        caching = "public, max-age=86400" if request.release else "public, no-cache"
+        caching = choose_caching(is_fixed=self._releases.is_fixed(request.release))
         return {"etag": f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"', "cache-control": caching, **_VARY}
 
 

@@ -81,7 +81,7 @@ def _build(options: argparse.Namespace) -> int:
     print(result.release.id)
     if result.is_new and not result.release.manifest.has_changes:
         parent = result.release.parent
-        print(f"no file of changes was made: the N-Quads dump of {parent} cannot be read", file=sys.stderr)
+        print(f"no file of changes was made: the content of {parent} cannot be read", file=sys.stderr)
     if not result.is_new:
         print("nothing changed: this release is current already", file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""``kg release``: list, show, diff, use, keep and prune releases."""
+"""``kg release``: list, show, cite, diff, use, keep and prune releases."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from kg.changes import Change, iter_changes, iter_dump_lines, summarise_changes, write_patch
+from kg.cite import CITATION_FORMATS, load_citation
 from kg.cli.options import Commands, add_command, add_releases, make_settings
 from kg.release import Release, Releases
 from kg.retention import keep_release, load_kept, prune_releases
@@ -42,6 +43,17 @@ def add_commands(commands: Commands) -> None:
     show.add_argument("release", metavar="ID", help=reference)
     show.add_argument("--format", choices=("text", "json"), default="text")
 
+    cite = add_command(
+        below,
+        "cite",
+        _cite,
+        summary="how to cite a release: persistent address, date and digest",
+        example="kg release cite current --format bibtex",
+    )
+    cite.add_argument("release", metavar="ID", nargs="?", default="current", help=f"{reference} (default: current)")
+    cite.add_argument("--format", choices=tuple(CITATION_FORMATS), default="text")
+    cite.add_argument("--language", choices=("de", "en"), default="en", help="language of the title")
+
     diff = add_command(
         below, "diff", _diff, summary="what leads from one release to another", example="kg release diff 1 current"
     )
@@ -69,7 +81,7 @@ def add_commands(commands: Commands) -> None:
         example="kg release prune --keep 5",
     )
     prune.add_argument("--keep", type=_parse_least_one, required=True, metavar="N", help="how many of the newest stay")
-    for each in (listing, show, diff, use, keep, prune):
+    for each in (listing, show, cite, diff, use, keep, prune):
         add_releases(each)
 
 
@@ -115,6 +127,13 @@ def _show(options: argparse.Namespace) -> int:
         print(f"{name:<9} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)}")
     for name, number in sorted(counts.classes.items(), key=lambda each: (-each[1], each[0])):
         print(f"{number:>9,} {name}")
+    return 0
+
+
+def _cite(options: argparse.Namespace) -> int:
+    releases = _releases(options)
+    citation = load_citation(releases, releases.get(options.release), language=options.language)
+    print(CITATION_FORMATS[options.format](citation), end="")
     return 0
 
 
@@ -190,7 +209,7 @@ def _releases(options: argparse.Namespace) -> Releases:
 
 
 def _iter_changes(before: Release, after: Release) -> Iterator[Change]:
-    return iter_changes(iter_dump_lines(before.nquads_dump_path), iter_dump_lines(after.nquads_dump_path))
+    return iter_changes(iter_dump_lines(before.content_path), iter_dump_lines(after.content_path))
 
 
 def _compare_licences(before: Release, after: Release) -> dict[str, list[str]]:

@@ -75,7 +75,7 @@ def _size_mib(path: Path) -> float:
 def _describe(release: Release) -> str:
     counts = release.manifest.counts
     lines = [f"{release.id}: {counts.quads:,} quads in {counts.graphs:,} graphs, {counts.triples:,} triples merged"]
-    for path in (release.store_path, release.nquads_dump_path.parent, release.changes_path):
+    for path in (release.store_path, release.path / "dumps", release.changes_path):
         size_mib = _size_mib(path) if path.is_dir() else path.stat().st_size / 2**20
         lines.append(f"    {path.relative_to(release.path)!s:24} {size_mib:7.1f} MiB")
     return "\n".join(lines)

@@ -64,7 +64,7 @@ def prepare(directory: Path, *, quads: int) -> Dataset:
     release = releases.get("current")
     if not triples.exists():
         triples.parent.mkdir(parents=True)
-        with gzip.open(release.turtle_dump_path) as packed, triples.open("wb") as plain:
+        with gzip.open(release.path / "dumps" / "chap" / "chap.nt.gz") as packed, triples.open("wb") as plain:
             shutil.copyfileobj(packed, plain)
     return Dataset(releases_dir=releases_dir, store=release.store_path, triples=triples)
 

@@ -52,19 +52,19 @@ def test_lifting_again_gives_the_same_digest(made: Release) -> None:
 def test_publication_elsewhere_gives_the_same_dumps(made: Release, lifted: Lifted, tmp_path: Path) -> None:
     again = publish(tmp_path, lifted.store)
     assert again.id == made.id
-    for name in ("nquads_dump_path", "turtle_dump_path", "changes_path"):
+    for name in ("content_path", "changes_path"):
         assert getattr(again, name).read_bytes() == getattr(made, name).read_bytes(), name
     assert again.manifest == made.manifest
 
 
 def test_digest_is_that_of_the_dump(made: Release) -> None:
-    lines = gzip.decompress(made.nquads_dump_path.read_bytes())
+    lines = gzip.decompress(made.content_path.read_bytes())
     assert hashlib.sha256(lines).hexdigest() == made.digest
-    assert list(iter_dump_lines(made.nquads_dump_path)) == sorted(set(lines.splitlines(keepends=True)))
+    assert list(iter_dump_lines(made.content_path)) == sorted(set(lines.splitlines(keepends=True)))
 
 
 def test_dump_holds_every_named_quad(made: Release, store: Store, lifted: Lifted) -> None:
-    dumped = set(parse(gzip.decompress(made.nquads_dump_path.read_bytes()), format=RdfFormat.N_QUADS))
+    dumped = set(parse(gzip.decompress(made.content_path.read_bytes()), format=RdfFormat.N_QUADS))
     assert dumped == set(lifted.store)
     assert dumped == {quad for quad in store if isinstance(quad.graph_name, NamedNode)}
 
@@ -77,13 +77,6 @@ def test_default_graph_is_the_merge_of_the_graphs_under_open_licences(made: Rele
     merged = [quad.triple for quad in _in(store, DefaultGraph())]
     assert set(merged) == expected
     assert len(merged) == len(expected) == made.manifest.counts.triples
-
-
-def test_turtle_dump_is_the_default_graph(made: Release, store: Store) -> None:
-    turtle = gzip.decompress(made.turtle_dump_path.read_bytes())
-    triples = [each.triple for each in parse(turtle, format=RdfFormat.TURTLE)]
-    assert len(triples) == len(set(triples))
-    assert set(triples) == {quad.triple for quad in _in(store, DefaultGraph())}
 
 
 def test_manifest_counts_what_the_store_holds(made: Release, store: Store) -> None:

@@ -10,7 +10,17 @@ import pytest
 from kg.release import Release
 from tests.assertions import assert_problem
 
-PAGES = ["/", "/clusters", "/hubs", "/actors", "/programmes", "/doc/organisation/de-holm", "/doc/organisation/de-edith"]
+PAGES = [
+    "/",
+    "/clusters",
+    "/hubs",
+    "/actors",
+    "/programmes",
+    "/doc/organisation/de-holm",
+    "/doc/organisation/de-edith",
+    "/about",
+    "/releases",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)

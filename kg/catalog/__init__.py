@@ -1,0 +1,1 @@
+"""Descriptions of a release for portals, agents and editors: the DCAT-AP.de catalogue, VoID, example queries."""

@@ -1,0 +1,1 @@
+"""Dumps: each dataset of a release whole, in every syntax and as tables, with checksums (decision 0012)."""
