@@ -47,7 +47,7 @@ class _Entry(NamedTuple):
 class ResponseCache:
     """An ASGI application around another; bounded by bytes, the least recently used entries go first."""
 
-    def __init__(self, app: ASGIApp, *, find_version: Callable[[], str | None], capacity_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, find_version: Callable[[], object], capacity_bytes: int) -> None:
         self._app = app
         self._find_version = find_version
         self._capacity = capacity_bytes
