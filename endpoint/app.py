@@ -17,31 +17,20 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from endpoint import (
-    about,
-    catalog,
-    dumps,
-    editor,
-    feed,
-    health,
-    history,
-    memento,
-    metrics,
-    named_graphs,
-    pages,
-    resources,
-    sitemap,
-    vocabulary,
-)
 from endpoint.api.v1 import create_api
-from endpoint.cache import ResponseCache
-from endpoint.clients import FairShare, parse_networks
-from endpoint.coding import Codings
-from endpoint.jsonld import load_context
-from endpoint.middleware import Envelope, internal_problem
-from endpoint.observe import QueryLog
-from endpoint.problems import Problem, as_problem, problem_response
-from endpoint.releases import ServedReleases
+from endpoint.documents import named_graphs, resources, vocabulary
+from endpoint.documents.jsonld import load_context
+from endpoint.harvest import catalog, dumps, feed, sitemap
+from endpoint.history import memento, publications
+from endpoint.history.releases import ServedReleases
+from endpoint.http.cache import ResponseCache
+from endpoint.http.clients import FairShare, parse_networks
+from endpoint.http.coding import Codings
+from endpoint.http.middleware import Envelope, internal_problem
+from endpoint.http.problems import Problem, as_problem, problem_response
+from endpoint.operations import health, metrics
+from endpoint.operations.observe import QueryLog
+from endpoint.pages import about, editor, site
 from endpoint.settings import EndpointSettings
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.connection import WorkerOptions
@@ -159,11 +148,11 @@ def _routes() -> list[BaseRoute]:
         *resources.routes,
         *vocabulary.routes,
         *named_graphs.routes,
-        *pages.routes,
+        *site.routes,
         *dumps.routes,
         *feed.routes,
         *sitemap.routes,
-        *history.routes,
+        *publications.routes,
         *memento.routes,
         *about.routes,
         static,

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from endpoint.clients import parse_networks
+from endpoint.http.clients import parse_networks
 from kg.errors import SettingsError
 from kg.settings import asset_directory
 

@@ -14,14 +14,14 @@ from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import Response
 
-from endpoint.collections import COLLECTIONS, Collection, fetch_list, fetch_options, parse_filters
-from endpoint.pages import render_page
-from endpoint.problems import Problem, problem_response
-from endpoint.resources import check_thing
-from endpoint.responses import make_response
+from endpoint.documents.resources import check_thing
+from endpoint.http.problems import Problem, problem_response
+from endpoint.http.responses import make_response
+from endpoint.pages.collections import COLLECTIONS, Collection, fetch_list, fetch_options, parse_filters
+from endpoint.pages.site import render_page
+from endpoint.pages.views import Row
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.ask import iri as make_iri
-from endpoint.views import Row
 from kg.queries import load_directory
 
 __all__ = ["create_api"]

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from endpoint.problems import Problem
-from endpoint.releases import ServedReleases
+from endpoint.history.releases import ServedReleases
+from endpoint.http.problems import Problem
 from endpoint.sparql.frames import Binding, Job
 from endpoint.sparql.pool import QueryPool
 from kg.errors import QueryError

@@ -6,7 +6,7 @@ import re
 import signal
 from typing import Final
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from endpoint.sparql.frames import Failure
 from kg.errors import QueryError, QuerySyntaxError, QueryTimeout
 

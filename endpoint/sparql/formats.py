@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from endpoint.negotiation import negotiate_media_type
-from endpoint.problems import Problem
+from endpoint.http.negotiation import negotiate_media_type
+from endpoint.http.problems import Problem
 from endpoint.sparql.guard import Form
 
 __all__ = ["GRAPHS", "RESULTS", "Format", "choose_format"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from endpoint.sparql.lexer import Kind, Token, iter_tokens
 from kg.errors import QueryRefused, QuerySyntaxError
 

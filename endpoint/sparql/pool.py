@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from logging import getLogger
 from typing import Final, Literal, TypeAlias
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
 from endpoint.sparql.failures import busy_problem, closing_problem, crash_problem, failure_problem, timeout_problem
 from endpoint.sparql.frames import Failure, Frame, FrameKind, Job, decode_whole

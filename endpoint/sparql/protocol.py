@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from kg.errors import QueryRefused
 
 __all__ = [

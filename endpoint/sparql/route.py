@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from endpoint.bodies import find_length, read_body
-from endpoint.clients import FairShare, Network, find_client
-from endpoint.negotiation import negotiate_media_type, read_accept
-from endpoint.observe import QueryLog, QueryObserver
-from endpoint.problems import Problem, as_problem, problem_response
-from endpoint.releases import ServedReleases
-from endpoint.responses import choose_caching
+from endpoint.history.releases import ServedReleases
+from endpoint.http.bodies import find_length, read_body
+from endpoint.http.clients import FairShare, Network, find_client
+from endpoint.http.negotiation import negotiate_media_type, read_accept
+from endpoint.http.problems import Problem, as_problem, problem_response
+from endpoint.http.responses import choose_caching
+from endpoint.operations.observe import QueryLog, QueryObserver
 from endpoint.sparql.ask import Asker, Term, iri
 from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
 from endpoint.sparql.frames import Job

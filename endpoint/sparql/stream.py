@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.types import Message, Receive, Send
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from endpoint.sparql.frames import Job
 from endpoint.sparql.pool import Answer, QueryPool
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from endpoint.sparql.lexer import Kind, Token, iter_tokens
 
 __all__ = ["insert_using"]

@@ -167,7 +167,7 @@ def _inspect(text: str) -> None:
         QueryRefused: it holds SERVICE, is an update, or is too long or too deep.
         SettingsError: an ``ENDPOINT_`` variable is wrong.
     """
-    from endpoint.problems import Problem  # noqa: PLC0415 - kg reaches the endpoint only where a command needs it
+    from endpoint.http.problems import Problem  # noqa: PLC0415 - kg reaches the endpoint only where a command needs it
     from endpoint.settings import load_settings  # noqa: PLC0415
     from endpoint.sparql.guard import Limits, inspect_query  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from endpoint.sparql.guard import Limits, inspect_query
 from tests.assertions import assert_problem
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.protocol.conftest import RunningServer
 
-# What endpoint/bodies.py promises; no setting changes it.
+# What endpoint/http/bodies.py promises; no setting changes it.
 BOUND_S = 5.0
 HEAD = "POST /sparql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sparql-query\r\n"
 # The length is known and small, known and beyond what is read ahead for the cache, and not known: three ways in.

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endpoint.clients import FairShare, find_client, parse_networks
-from endpoint.problems import Problem
+from endpoint.http.clients import FairShare, find_client, parse_networks
+from endpoint.http.problems import Problem
 
 BUDGET_S = 10.0
 EARNED = 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from endpoint.sparql.guard import Limits, inspect_query
 
 LIMITS = Limits(bytes_=1_000, depth=5, operators=10)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endpoint.jsonld import Context, load_context, write_jsonld
-from endpoint.triples import parse_ntriples
+from endpoint.documents.jsonld import Context, load_context, write_jsonld
+from endpoint.documents.triples import parse_ntriples
 from kg.errors import SettingsError
 
 ROOT = "http://example.com/root"

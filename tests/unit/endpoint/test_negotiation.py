@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from endpoint.negotiation import negotiate_language, negotiate_media_type
+from endpoint.http.negotiation import negotiate_language, negotiate_media_type
 
 OFFERS = ["text/turtle", "application/ld+json", "text/html"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endpoint.problems import Problem
+from endpoint.http.problems import Problem
 from endpoint.sparql.using import insert_using
 
 A, B, C = "urn:g:a", "urn:g:b", "urn:g:c"

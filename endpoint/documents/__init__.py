@@ -1,0 +1,1 @@
+"""Documents of things, terms, concepts and graphs: every IRI of ours answers."""

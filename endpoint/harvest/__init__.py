@@ -1,0 +1,1 @@
+"""What other programs take whole: catalogue, dumps, change feed, sitemap."""

@@ -1,0 +1,1 @@
+"""What was served when: releases, and documents as they were."""

@@ -1,0 +1,117 @@
+"""What every answer goes through: cross-origin reading, HEAD, safe headers, and a last net for our own bugs."""
+
+from __future__ import annotations
+
+import secrets
+from logging import getLogger
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from endpoint.http.problems import Problem, problem_response
+
+__all__ = ["Envelope", "dressed", "internal_problem"]
+
+_log = getLogger(__name__)
+_EXPOSED: Final = (
+    b"ETag, Link, Location, Memento-Datetime, Retry-After, "
+    b"CHAP-Release, CHAP-Rows, CHAP-Limits, CHAP-Hint, Server-Timing"
+)
+_ALWAYS: Final = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", _EXPOSED),
+    (b"x-content-type-options", b"nosniff"),
+)
+# Everything comes from here, nothing runs inline, nobody frames us.
+_POLICY: Final = (
+    b"default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+_FOR_PAGES: Final = (
+    (b"content-security-policy", _POLICY),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+)
+
+
+class Envelope:
+    """An ASGI application around the routes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        held: Message | None = None
+        has_begun = has_ended = False
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal held, has_begun, has_ended
+            if message["type"] == "http.response.start":
+                # Held back until there are bytes: what fails before them can still be answered honestly.
+                held = {**message, "headers": _dress(message.get("headers", []))}
+                return
+            if held is not None:
+                start, held, has_begun = held, None, True
+                await send(start)
+            has_ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        if scope["method"] == "OPTIONS":
+            await _answer_options(send_dressed)
+            return
+        try:
+            await self._app(scope, receive, send_dressed)
+        except Exception as error:
+            if has_ended:
+                # The framework has answered and passes the exception on for whoever logs it.
+                _log.exception("%s %s failed", scope["method"], scope["path"])
+                return
+            if has_begun:
+                # The server cuts the connection: what went out must not look complete.
+                raise
+            held = None
+            problem = error.__cause__ if isinstance(error.__cause__, Problem) else internal_problem(scope)
+            await problem_response(problem)(scope, receive, send_dressed)
+
+
+def internal_problem(scope: Scope) -> Problem:
+    """The problem that a bug of ours is to a client; call it while the exception is handled, so that it is logged."""
+    request_id = secrets.token_hex(8)
+    _log.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
+    return Problem(
+        "internal", 500, "This is our bug; the log of the server has it.", members={"request_id": request_id}
+    )
+
+
+def dressed(send: Send) -> Send:
+    """A ``send`` that gives an answer the headers that all have, for those who answer outside the envelope."""
+
+    async def send_dressed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": _dress(message.get("headers", []))}
+        await send(message)
+
+    return send_dressed
+
+
+def _dress(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    is_page = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
+    return [*headers, *_ALWAYS, *(_FOR_PAGES if is_page else ())]
+
+
+async def _answer_options(send: Send) -> None:
+    """The answer to a preflight (https://fetch.spec.whatwg.org/#cors-preflight-request): all may read."""
+    allowed = b"GET, HEAD, POST, OPTIONS"
+    headers = [
+        (b"allow", allowed),
+        (b"access-control-allow-methods", allowed),
+        (
+            b"access-control-allow-headers",
+            b"Accept, Accept-Datetime, Accept-Language, Content-Type, If-None-Match, Authorization",
+        ),
+        (b"access-control-max-age", b"86400"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

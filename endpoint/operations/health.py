@@ -1,0 +1,40 @@
+"""``/health``: whether the process lives, and whether it can answer."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from endpoint.http.problems import Problem
+from kg.errors import ReleaseDamaged
+
+__all__ = ["routes"]
+
+_HEADERS = {"Cache-Control": "no-store"}
+
+
+async def _live(_: Request) -> Response:
+    """The event loop turns; nothing more is claimed."""
+    return JSONResponse({"status": "live"}, headers=_HEADERS)
+
+
+async def _ready(request: Request) -> Response:
+    """A release is open and a worker is there for the next query."""
+    releases = request.app.state.releases
+    release = releases.current
+    pool = request.app.state.pool
+    if release is None and releases.damage is not None:
+        raise Problem(ReleaseDamaged.code, 503, releases.damage)
+    if release is None:
+        raise Problem("not-ready", 503, "Nothing is published yet: 'kg build' makes the first release.")
+    if not pool.is_ready:
+        raise Problem("not-ready", 503, "No query worker is alive; new ones are being started.")
+    answer = {"status": "ready", "release": release.id, "pool": pool.counts()}
+    if releases.damage is not None:
+        # An earlier release is served still: ready, but not with what was published last.
+        answer[ReleaseDamaged.code] = releases.damage
+    return JSONResponse(answer, headers=_HEADERS)
+
+
+routes = [Route("/health/live", _live), Route("/health/ready", _ready)]

@@ -1,0 +1,105 @@
+"""Figures for operators, in the Prometheus text format at ``/metrics``."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from endpoint.http.cache import ResponseCache
+from endpoint.http.clients import FairShare
+from endpoint.sparql.pool import QueryPool
+
+__all__ = ["Metrics", "routes"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class _Latency:
+    """How long queries of one outcome took: a look-up should not pay for the locks and loops of a Histogram."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(_SECONDS) + 1)
+        self.sum_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._counts[bisect_left(_SECONDS, seconds)] += 1
+        self.sum_s += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Upper bounds and how many were not longer."""
+        return list(zip([*map(str, map(float, _SECONDS)), "+Inf"], accumulate(self._counts), strict=True))
+
+
+class Metrics:
+    """What is counted, read when somebody asks."""
+
+    def __init__(self, *, pool: QueryPool, share: FairShare) -> None:
+        self._registry = CollectorRegistry()
+        self.latency: defaultdict[str, _Latency] = defaultdict(_Latency)
+        self.sent_bytes = 0
+        self._state = _State(self, pool, share)
+        self._registry.register(self._state)
+
+    def observe(self, outcome: str, seconds: float, sent_bytes: int) -> None:
+        """Take note of one query."""
+        self.latency[outcome].add(seconds)
+        self.sent_bytes += sent_bytes
+
+    def watch_cache(self, cache: ResponseCache) -> None:
+        """Report on the cache, which is made around the application that holds these metrics."""
+        self._state.cache = cache
+
+    def write(self) -> bytes:
+        """All figures as text."""
+        return generate_latest(self._registry)
+
+
+class _State(Collector):
+    """Figures that others hold already."""
+
+    def __init__(self, metrics: Metrics, pool: QueryPool, share: FairShare) -> None:
+        self._metrics = metrics
+        self._pool = pool
+        self._share = share
+        self.cache: ResponseCache | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures of now (prometheus_client.registry.Collector)."""
+        latency = HistogramMetricFamily(
+            "chap_query_seconds", "Time from request to last byte, by outcome", labels=["outcome"]
+        )
+        for outcome, times in sorted(self._metrics.latency.items()):
+            latency.add_metric([outcome], buckets=times.buckets(), sum_value=times.sum_s)
+        yield latency
+        for name, value in self._pool.counts().items():
+            yield GaugeMetricFamily(f"chap_pool_{name}", "Workers and queries of the pool", value=value)
+        stopped = CounterMetricFamily(
+            "chap_workers_stopped", "Workers that ended before their query", labels=["reason"]
+        )
+        for reason, count in sorted(self._pool.stopped.items()):
+            stopped.add_metric([reason], count)
+        yield stopped
+        yield CounterMetricFamily("chap_clients_refused", "Queries beyond a client's share", value=self._share.refused)
+        yield CounterMetricFamily("chap_sent_bytes", "Bytes of results sent", value=self._metrics.sent_bytes)
+        if self.cache is not None:
+            yield CounterMetricFamily("chap_cache_hits", "Answers from the cache", value=self.cache.hits)
+            yield CounterMetricFamily("chap_cache_misses", "Answers that were made", value=self.cache.misses)
+            yield GaugeMetricFamily("chap_cache_bytes", "Bytes that the cache holds", value=self.cache.held_bytes)
+
+
+async def _show_metrics(request: Request) -> Response:
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.write(), headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
+
+
+routes = [Route("/metrics", _show_metrics)]
