@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +14,7 @@ import SPARQLWrapper
 from rdflib import RDF, RDFS, Graph, Literal, URIRef
 from rdflib.plugins.stores.sparqlstore import SPARQLStore
 
+from tests.clients.node import install_command
 from tests.protocol.conftest import RunningServer
 
 HUB = URIRef("https://w3id.org/chap/def#Hub")
@@ -141,28 +139,8 @@ def test_curl_gets_what_it_gets_by_default(server: RunningServer, curl: str) -> 
 
 @pytest.fixture(scope="session")
 def comunica() -> str:
-    """The command of Comunica, installed once a machine for each lock file, outside of the checkout."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node or npm is not installed (apt-get install nodejs npm)")
-    digest = hashlib.sha256((COMUNICA / "package-lock.json").read_bytes()).hexdigest()[:16]
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = caches / "chap-kg" / f"comunica-{digest}"
-    directory.mkdir(parents=True, exist_ok=True)
-    command = directory / "node_modules" / ".bin" / "comunica-sparql"
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (directory / "installed").exists():
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(COMUNICA / name, directory / name)
-            options = ["--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(
-                [npm, "ci", *options], cwd=directory, capture_output=True, text=True, check=False, timeout=300
-            )
-            if done.returncode:
-                pytest.skip(f"Comunica cannot be installed here: {done.stderr[-300:]}")
-            (directory / "installed").touch()
-    return str(command)
+    """The command of Comunica."""
+    return install_command(COMUNICA, "comunica-sparql")
 
 
 def test_comunica_gets_rows(server: RunningServer, rows: list[tuple[str, str]], comunica: str) -> None:

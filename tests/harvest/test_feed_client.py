@@ -12,8 +12,8 @@ import pyoxigraph as ox
 import pytest
 
 from kg.release import Release, Releases
+from tests.clients.node import install_command
 from tests.harvest.feeds import ReadMember, fetch_feed, fold_members, publish, read_members, read_state
-from tests.harvest.node import install_command
 from tests.protocol.conftest import RunningServer, run_server, server
 
 __all__ = ["server"]
