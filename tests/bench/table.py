@@ -17,7 +17,7 @@ _BEGIN, _END = "<!-- bench: begin -->\n", "<!-- bench: end -->"
 
 
 def make_table(results: Mapping[str, Figures]) -> str:
-    """One column a server, one row a workload; a dash stands for what a server did not finish."""
+    """One column a server, one row a workload; a dash stands for what a server did not answer."""
     reference = results.get(_REFERENCE)
 
     def row(label: str, unit: str, value: Callable[[Figures], float], *, digits: int = 0, better: str = "") -> str:
@@ -33,7 +33,8 @@ def make_table(results: Mapping[str, Figures]) -> str:
     def of(which: str, name: str) -> Callable[[Figures], float]:
         def read(figures: Figures) -> float:
             measured: Measured | None = getattr(figures, which)
-            return math.nan if measured is None or measured.errors < 0 else float(getattr(measured, name))
+            is_dead = measured is None or measured.errors < 0 or not measured.per_second
+            return math.nan if is_dead else float(getattr(measured, name))
 
         return read
 
@@ -63,7 +64,7 @@ def make_table(results: Mapping[str, Figures]) -> str:
         row("their p99", "ms", of("guarded", "p99_ms"), digits=1),
         row("look-ups that failed", "", of("guarded", "errors")),
         "| answers to the runaways | " + " | ".join(map(outcomes, results.values())) + " |",
-        row("longest a runaway was kept", "s", lambda each: each.guarded_longest_s, digits=1),
+        row("longest a runaway was kept", "s", lambda each: each.guarded_longest_s or math.nan, digits=1),
         row("processors idle after they left", "s", lambda each: each.idle_after_s, digits=1),
     ]
     return "\n".join(lines) + "\n"
