@@ -12,10 +12,18 @@ from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from endpoint.documents.document import Document, Frame, answer_document, fetch_triples, make_fetch, read_release
+from endpoint.documents.document import (
+    Document,
+    Frame,
+    answer_document,
+    fetch_triples,
+    make_fetch,
+    read_query,
+    read_release,
+)
 from endpoint.documents.jsonld import Context
 from endpoint.documents.ontology_views import make_ontology_view, make_shapes_view
 from endpoint.documents.resource_pages import make_naming, render_document, show_resource
@@ -89,6 +97,15 @@ async def _show_shapes(request: Request) -> Response:
     return await answer_document(request, Document(iri=iri, path=path, fetch=fetch, show=show), choice)
 
 
+async def _show_node(request: Request) -> Response:
+    """A node that had no IRI where it came from: one of the shapes is in their document, any other has its own."""
+    release = request.app.state.releases.get(read_release(request))
+    lines = await fetch_shapes(release, N_TRIPLES.media_type)
+    if f"\n<{BASE}{request.url.path.removeprefix('/')}> ".encode() in b"\n" + lines:
+        return RedirectResponse(f"/shapes{read_query(request)}", 303, {"Cache-Control": "public, max-age=3600"})
+    return await _show_resource(request)
+
+
 async def _show_prefixes(request: Request) -> Response:
     """The prefix map, which examples of queries and SHACL constraints refer to; it is a file, so no page shows it."""
     choice = choose_syntax(request.url.path, request.headers, RDF_SYNTAXES)
@@ -143,7 +160,7 @@ routes = [
     Route("/dataset/{rest:path}", _show_resource),
     Route("/maintainers{rest:path}", _show_resource),
     # Nodes that had no IRI where they came from (kg.rdfio.skolemise).
-    Route("/.well-known/genid/{rest:path}", _show_resource),
+    Route("/.well-known/genid/{rest:path}", _show_node),
     Route("/def/prefixes{rest:path}", _show_prefixes),
     Route("/def{rest:path}", _show_ontology),
     Route("/shapes{rest:path}", _show_shapes),

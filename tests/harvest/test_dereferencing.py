@@ -234,3 +234,13 @@ def test_prefix_map_is_one_content_in_every_syntax(client: httpx.Client) -> None
     graphs = [to_isomorphic(read(each)) for each in RDF]
     assert all(graph == graphs[0] for graph in graphs)
     assert (URIRef(f"{BASE}def/prefixes"), URIRef("http://www.w3.org/ns/shacl#declare"), None) in graphs[0]
+
+
+def test_every_node_of_the_shapes_leads_to_their_document(client: httpx.Client) -> None:
+    shapes = client.get("/shapes", headers={"Accept": "application/n-triples"}).text
+    nodes = set(re.findall(rf"^<{re.escape(BASE)}(\.well-known/genid/[^>]+)>", shapes, re.MULTILINE))
+    assert nodes
+    for node in sorted(nodes):
+        answer = client.get(f"/{node}", follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/shapes")
+    assert client.get("/.well-known/genid/nothing-of-ours").status_code == 404
