@@ -98,12 +98,17 @@ async def _show_shapes(request: Request) -> Response:
 
 
 async def _show_node(request: Request) -> Response:
-    """A node that had no IRI where it came from: one of the shapes is in their document, any other has its own."""
-    release = request.app.state.releases.get(read_release(request))
-    lines = await fetch_shapes(release, N_TRIPLES.media_type)
-    if f"\n<{BASE}{request.url.path.removeprefix('/')}> ".encode() in b"\n" + lines:
-        return RedirectResponse(f"/shapes{read_query(request)}", 303, {"Cache-Control": "public, max-age=3600"})
-    return await _show_resource(request)
+    """A node that had no IRI where it came from: it has a document, or it is one of the shapes and in theirs."""
+    try:
+        return await _show_resource(request)
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        release = request.app.state.releases.get(read_release(request))
+        lines = await fetch_shapes(release, N_TRIPLES.media_type)
+        if f"\n<{BASE}{request.url.path.removeprefix('/')}> ".encode() not in b"\n" + lines:
+            raise
+    return RedirectResponse(f"/shapes{read_query(request)}", 303, {"Cache-Control": "public, max-age=3600"})
 
 
 async def _show_prefixes(request: Request) -> Response:

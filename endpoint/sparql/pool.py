@@ -223,7 +223,7 @@ class QueryPool:
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._release(waiter.result(), is_usable=True)
             raise
         finally:
@@ -303,21 +303,26 @@ class QueryPool:
                 self._has_work.clear()
                 await self._has_work.wait()
             await asyncio.sleep(_TICK_S)
-            now = time.monotonic()
-            self._fresh = {worker: taken for worker, taken in self._fresh.items() if now - taken < _TICK_S}
-            self._serve_waiting()
-            late = [each for each, since in self._waiting.items() if now - since >= self.limits.queue_wait_s]
-            for waiter in late:
-                del self._waiting[waiter]
-                if not waiter.cancelled():
-                    waiter.set_exception(busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s."))
-            for answer in tuple(self._running):
-                if answer.reason is not None:
-                    continue
-                if now - answer.started >= self.limits.timeout_s:
-                    self._stop(answer, "timeout")
-                elif now - answer.started >= self.limits.long_after_s and answer.worker not in self._long:
-                    self._move_to_long_lane(answer)
+            try:
+                self._tick(time.monotonic())
+            except Exception:  # noqa: BLE001 - whatever failed for one query: without the clock no limit would hold
+                _log.exception("the clock of the pool failed once")
+
+    def _tick(self, now: float) -> None:
+        self._fresh = {worker: taken for worker, taken in self._fresh.items() if now - taken < _TICK_S}
+        self._serve_waiting()
+        late = [each for each, since in self._waiting.items() if now - since >= self.limits.queue_wait_s]
+        for waiter in late:
+            del self._waiting[waiter]
+            if not waiter.cancelled():
+                waiter.set_exception(busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s."))
+        for answer in tuple(self._running):
+            if answer.reason is not None:
+                continue
+            if now - answer.started >= self.limits.timeout_s:
+                self._stop(answer, "timeout")
+            elif now - answer.started >= self.limits.long_after_s and answer.worker not in self._long:
+                self._move_to_long_lane(answer)
 
     def _stop(self, answer: Answer, reason: StopReason) -> None:
         answer.reason = reason
