@@ -1,8 +1,8 @@
 """The frames that the server and a query worker exchange over their socket.
 
 A frame is one byte for its kind, four for the length of its body (big-endian), and the body. The server sends
-``QUERY`` and ``OPEN``; a worker answers a query by ``WHOLE`` where the result fits one frame, else by
-``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD.
+``QUERY``, ``OPEN`` and ``DROP``; a worker answers its queries in turn, each by ``WHOLE`` where the result fits one
+frame, else by ``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "FrameDecoder",
     "FrameKind",
     "Job",
+    "decode_count",
     "decode_whole",
+    "encode_count",
     "encode_frame",
     "encode_whole",
 ]
@@ -43,6 +46,11 @@ class FrameKind(IntEnum):
     END = 6  # worker: the result is complete
     FAILURE = 7  # worker: it is not, and why
     WHOLE = 8  # worker: the complete result, after the number of its rows
+    DROP = 9  # server: forget the last so many of the jobs before this, as far as they are not begun
+    DROPPED = 10  # worker: they are forgotten
+
+
+_KINDS: Final = {int(kind): kind for kind in FrameKind}
 
 
 class Frame(NamedTuple):
@@ -68,22 +76,47 @@ class Job:
     bindings: Mapping[str, Binding] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """The body of its frame: the fields in their order."""
-        graphs = (self.default_graphs, self.named_graphs)
-        return json.dumps([self.store, self.text, self.media_type, *graphs, dict(self.bindings)]).encode()
+        """The body of its frame: all fields but the text on a line of JSON, then the text."""
+        if self.default_graphs or self.named_graphs or self.bindings:
+            head = _encode_head.__wrapped__(
+                self.store, self.media_type, self.default_graphs, self.named_graphs, self.bindings
+            )
+        else:
+            head = _encode_head(self.store, self.media_type)
+        return head + self.text.encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Job:
         """The job in the body of a frame."""
-        store, text, media_type, default_graphs, named_graphs, bindings = json.loads(body)
+        head, _, text = body.partition(b"\n")
+        store, media_type, default_graphs, named_graphs, bindings = _decode_head(head)
         return cls(
             store=store,
-            text=text,
+            text=text.decode(),
             media_type=media_type,
-            default_graphs=tuple(default_graphs),
-            named_graphs=tuple(named_graphs),
-            bindings={name: (term[0], term[1], term[2]) for name, term in bindings.items()},
+            default_graphs=default_graphs,
+            named_graphs=named_graphs,
+            bindings=bindings,
         )
+
+
+# Most jobs differ in their text only.
+@lru_cache(maxsize=64)
+def _encode_head(
+    store: str,
+    media_type: str,
+    default_graphs: tuple[str, ...] = (),
+    named_graphs: tuple[str, ...] = (),
+    bindings: Mapping[str, Binding] | None = None,
+) -> bytes:
+    return json.dumps([store, media_type, default_graphs, named_graphs, dict(bindings or {})]).encode() + b"\n"
+
+
+@lru_cache(maxsize=64)
+def _decode_head(head: bytes) -> tuple[str, str, tuple[str, ...], tuple[str, ...], Mapping[str, Binding]]:
+    store, media_type, default_graphs, named_graphs, bindings = json.loads(head)
+    terms = {name: (term[0], term[1], term[2]) for name, term in bindings.items()}
+    return store, media_type, tuple(default_graphs), tuple(named_graphs), terms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +148,17 @@ def encode_frame(kind: FrameKind, body: bytes = b"") -> bytes:
     return _HEADER.pack(kind, len(body)) + body
 
 
+def encode_count(count: int) -> bytes:
+    """The body of a frame that holds a number only."""
+    return _ROWS.pack(count)
+
+
+def decode_count(body: bytes) -> int:
+    """The number in the body of a frame."""
+    count: int = _ROWS.unpack(body)[0]
+    return count
+
+
 def encode_whole(result: bytes, rows: int | None) -> bytes:
     """The bytes of a frame with a complete result; ``rows`` is None for a boolean and for a graph."""
     return encode_frame(FrameKind.WHOLE, _ROWS.pack(-1 if rows is None else rows) + result)
@@ -139,6 +183,12 @@ class FrameDecoder:
     def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
         """The frames that are complete now."""
         buffer = self._buffer
+        if not buffer and len(data) >= _HEADER.size:
+            kind, length = _HEADER.unpack_from(data)
+            if len(data) == _HEADER.size + length:
+                # One whole frame, as most reads are.
+                yield Frame(_KINDS[kind], bytes(data[_HEADER.size :]))
+                return
         buffer += data
         position = 0
         while len(buffer) - position >= _HEADER.size:
@@ -146,6 +196,6 @@ class FrameDecoder:
             end = position + _HEADER.size + length
             if len(buffer) < end:
                 break
-            yield Frame(FrameKind(kind), bytes(buffer[position + _HEADER.size : end]))
+            yield Frame(_KINDS[kind], bytes(buffer[position + _HEADER.size : end]))
             position = end
         del buffer[:position]

@@ -22,12 +22,13 @@ from endpoint.http.negotiation import negotiate_media_type, read_accept
 from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.http.responses import choose_caching
 from endpoint.operations.observe import QueryLog, QueryObserver
+from endpoint.sparql.answer import Answer
 from endpoint.sparql.ask import Asker, Term, iri
 from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
 from endpoint.sparql.frames import Job
 from endpoint.sparql.guard import Limits, inspect_query
 from endpoint.sparql.hints import Vocabulary, find_hints
-from endpoint.sparql.pool import Answer, QueryPool
+from endpoint.sparql.pool import QueryPool
 from endpoint.sparql.protocol import QueryRequest, read_request
 from endpoint.sparql.stream import ClientLeft, Delivery, ResultBroken, stream_answer
 from kg.errors import KgError
@@ -126,7 +127,8 @@ class SparqlRoute:
             raise Problem("method-not-allowed", 405, f"{method} means nothing here.", headers={"Allow": allowed})
         body = await _read_body(exchange, self._options.max_body_bytes) if method == "POST" else b""
         query_string = exchange.scope["query_string"].decode("latin-1")
-        return read_request(method, query_string, exchange.headers.get("content-type"), body)
+        content_type = exchange.headers.get("content-type") if method == "POST" else None
+        return read_request(method, query_string, content_type, body)
 
     async def _introduce(self, exchange: _Exchange, request: QueryRequest) -> None:
         """A page for people, a description of the service for programs (SPARQL 1.1 Service Description, section 2)."""
@@ -247,4 +249,5 @@ _OTHERS: Final = (*(each.media_type for each in [*GRAPHS, *RESULTS]),)
 
 def _is_known(etag: str, headers: Headers) -> bool:
     """Whether the client has this representation (RFC 9110, section 13.1.2; weak comparison)."""
-    return etag in [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
+    asked = ",".join(headers.getlist("if-none-match"))
+    return bool(asked) and etag in [each.strip().removeprefix("W/") for each in asked.split(",")]

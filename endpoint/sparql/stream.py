@@ -6,18 +6,16 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from starlette.types import Message, Receive, Send
 
 from endpoint.http.problems import Problem
+from endpoint.sparql.answer import Answer
 from endpoint.sparql.frames import Job
-from endpoint.sparql.pool import Answer, QueryPool
+from endpoint.sparql.pool import QueryPool
 
 __all__ = ["ClientLeft", "Delivery", "ResultBroken", "stream_answer"]
-
-
-_PATIENCE_S: Final = 0.02
 
 
 class ResultBroken(Exception):
@@ -50,6 +48,7 @@ async def stream_answer(pool: QueryPool, job: Job, delivery: Delivery, spending:
     running = asyncio.current_task()
     assert running is not None
     watch = _LeaverWatch(delivery.receive, running)
+    pool.remind(watch.begin)
     try:
         async with pool.answer(job, spending) as answer:
             return await _send_result(answer, delivery)
@@ -60,6 +59,7 @@ async def stream_answer(pool: QueryPool, job: Job, delivery: Delivery, spending:
         running.uncancel()
         raise ClientLeft from None
     finally:
+        pool.forget(watch.begin)
         watch.end()
 
 
@@ -75,15 +75,13 @@ class _LeaverWatch:
         self._receive = receive
         self._running = running
         self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._begin)
+
+    def begin(self) -> None:
+        self._task = asyncio.create_task(self._watch())
 
     def end(self) -> None:
-        self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
-
-    def _begin(self) -> None:
-        self._task = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

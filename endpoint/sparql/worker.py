@@ -14,7 +14,7 @@ import select
 import socket
 import sys
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from endpoint.sparql.frames import (
     FrameDecoder,
     FrameKind,
     Job,
+    decode_count,
     encode_frame,
     encode_whole,
 )
@@ -96,16 +97,35 @@ class _Worker:
         self._prefixes: dict[str, str] | None = None
         self._stores: OrderedDict[str, ox.Store] = OrderedDict()
         self._has_no_network = _leave_network()
+        self._decoder = FrameDecoder()
+        self._frames: deque[Frame] = deque()
 
     def serve(self) -> None:
         """Answer until the server closes the connection."""
         self._connection.sendall(encode_frame(FrameKind.READY, bytes([self._has_no_network])))
-        decoder = FrameDecoder()
         while data := self._connection.recv(FRAME_BYTES):
-            for frame in decoder.feed(data):
-                self._take(frame)
+            self._frames.extend(self._decoder.feed(data))
+            while self._frames:
+                self._take(self._frames.popleft())
+                if self._frames:
+                    self._look_for_drop()
+
+    def _look_for_drop(self) -> None:
+        """Forget jobs that the server has taken back while the one before them ran."""
+        with suppress(BlockingIOError):
+            self._frames.extend(self._decoder.feed(self._connection.recv(FRAME_BYTES, socket.MSG_DONTWAIT)))
+        frames = list(self._frames)
+        drop = next((at for at, frame in enumerate(frames) if frame.kind is FrameKind.DROP), None)
+        if drop is not None:
+            jobs = [at for at in range(drop) if frames[at].kind is FrameKind.QUERY]
+            # The last ones: the first of those that the server knows may not have begun yet.
+            forgotten = set(jobs[max(0, len(jobs) - decode_count(frames[drop].body)) :])
+            self._frames = deque(frame for at, frame in enumerate(frames) if at not in forgotten)
 
     def _take(self, frame: Frame) -> None:
+        if frame.kind is FrameKind.DROP:
+            self._connection.sendall(encode_frame(FrameKind.DROPPED))
+            return
         if frame.kind is FrameKind.OPEN:
             # Done ahead of need: if it cannot be done, the next query will say so to somebody.
             with suppress(KgError):
