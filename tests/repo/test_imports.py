@@ -11,7 +11,8 @@ import pytest
 FENCES = {
     # what                 who may import it
     "pyoxigraph": ("kg/", "endpoint/sparql/worker"),
-    "pyshacl": ("kg/validate.py",),
+    "pyshacl": ("kg/validation/second.py",),
+    "shacl": ("kg/validation/native.py",),
     "SPARQLWrapper": ("kg/remote.py",),
     "fastapi": ("endpoint/",),
     "starlette": ("endpoint/",),

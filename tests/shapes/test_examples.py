@@ -12,7 +12,9 @@ from rdflib import OWL, RDF, RDFS, SH, Graph, URIRef
 from kg.rdfio import load_graph, load_prefixes
 from kg.settings import KgSettings
 from kg.terms import CHAP, SHAPES, expand_curie
-from kg.validate import Report, load_shapes, validate
+from kg.validate import Report, validate
+from kg.validation.shapes import load_shapes
+from tests.assertions import read_triples
 
 SETTINGS = KgSettings()
 EXAMPLES = SETTINGS.ontology_dir / "examples"
@@ -53,7 +55,7 @@ def all_expected() -> set[Expected]:
 
 
 def shapes_graph() -> Graph:
-    return load_shapes(SETTINGS.shapes_dir, SETTINGS.ontology_dir)
+    return read_triples(load_shapes(SETTINGS.shapes_dir, SETTINGS.ontology_dir).graph)
 
 
 def targeted_shapes() -> list[URIRef]:

@@ -13,7 +13,9 @@ from kg.lift import Lifted
 from kg.rdfio import load_graph
 from kg.settings import KgSettings
 from kg.terms import SHAPES
-from kg.validate import load_shapes, validate
+from kg.validate import validate
+from kg.validation.shapes import load_shapes
+from tests.assertions import read_triples
 
 SETTINGS = KgSettings()
 STYLE_DIR = SETTINGS.shapes_dir / "style"
@@ -22,7 +24,7 @@ VALUE_CONSTRAINTS = {SH.pattern, SH["or"], SH["not"], SH["class"], SH.node, SH.n
 
 
 def load(directory: Path) -> Graph:
-    return load_shapes(directory, SETTINGS.ontology_dir)
+    return read_triples(load_shapes(directory, SETTINGS.ontology_dir).graph)
 
 
 def languages_of(graph: Graph, subject: object, predicate: URIRef) -> list[str]:

@@ -14,7 +14,8 @@ from kg.errors import RdfError, RdfSyntaxError
 from kg.report import Report, Result
 from kg.settings import KgSettings
 from kg.tables import RecordRef
-from kg.validate import load_shapes, validate
+from kg.validate import validate
+from kg.validation.shapes import load_shapes
 
 SETTINGS = KgSettings()
 PREFIXES = """
