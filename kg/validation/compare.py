@@ -21,9 +21,16 @@ __all__ = ["find_twice"]
 
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _MOST_LISTED: Final = 20
-_ORDERS: Final = {
+# Constraints that order two values: against another property of the node, or against the shape's own bound.
+_PAIRS: Final = {
     SH + "LessThanConstraintComponent": SH + "lessThan",
     SH + "LessThanOrEqualsConstraintComponent": SH + "lessThanOrEquals",
+}
+_BOUNDS: Final = {
+    SH + "MinExclusiveConstraintComponent": SH + "minExclusive",
+    SH + "MinInclusiveConstraintComponent": SH + "minInclusive",
+    SH + "MaxExclusiveConstraintComponent": SH + "maxExclusive",
+    SH + "MaxInclusiveConstraintComponent": SH + "maxInclusive",
 }
 _ORDERED: Final = frozenset(_XSD + name for name in ("boolean", "date", "dateTime", "string", "time"))
 
@@ -72,22 +79,22 @@ def _iter_lines(name: str, keys: Iterable[Key], shapes: dict[Key, str]) -> Itera
 def _iter_unordered(data: Path | bytes, findings: Iterable[Finding], shapes: Shapes) -> Iterator[Key]:
     """Findings that pyshacl lacks since it orders values that have no order.
 
-    SHACL 4.5.3 and 4.5.4 count a pair that SPARQL cannot compare (a year with a text) as a result; pyshacl asks
-    rdflib, which sorts any two literals.
+    SHACL 4.3 and 4.5 count two values that SPARQL cannot compare (a year and a text) as a result; pyshacl asks rdflib,
+    which sorts any two literals.
     """
-    suspects = [each for each in findings if each.component in _ORDERS]
-    if not suspects:
-        return
+    suspects = [each for each in findings if each.component in _PAIRS or each.component in _BOUNDS]
     store = ox.Store()
-    store.extend(second.parse_data(data))
+    if any(each.component in _PAIRS for each in suspects):
+        store.extend(second.parse_data(data))
     for finding in suspects:
-        for other in iter_objects(shapes.graph, finding.shape, _ORDERS[finding.component]):
-            other_property = ox.NamedNode(get_name(other))
-            values = (
-                quad.object for quad in store.quads_for_pattern(ox.NamedNode(finding.focus), other_property, None)
-            )
-            if any(_order_of(value) is None or _order_of(value) != _order_of(finding.value) for value in values):
-                yield finding.key
+        if finding.component in _BOUNDS:
+            others = iter_objects(shapes.graph, finding.shape, _BOUNDS[finding.component])
+        else:
+            paths = iter_objects(shapes.graph, finding.shape, _PAIRS[finding.component])
+            others = (value for path in paths for value in iter_objects(store, finding.focus, get_name(path)))
+        order = _order_of(finding.value)
+        if any(order is None or _order_of(other) != order for other in others):
+            yield finding.key
 
 
 def _order_of(term: object) -> str | None:
