@@ -8,7 +8,6 @@ from __future__ import annotations
 import mmap
 import re
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, get_args
@@ -16,10 +15,9 @@ from typing import Final, get_args
 import pyoxigraph as ox
 
 from kg.errors import RdfError
-from kg.rdfio import load_graph
 from kg.report import Report, Result, Severity, Trace
 from kg.tables import RecordRef
-from kg.terms import SCHEME, mint_graph
+from kg.terms import SCHEME
 from kg.validation import engine
 from kg.validation.findings import Finding, Term
 from kg.validation.shapes import RDF, RDFS, SH, Shapes, get_name, load_shapes
@@ -58,8 +56,7 @@ def validate(
     with tempfile.TemporaryDirectory(prefix="chap-validate-") as directory:
         path = Path(directory) / "data.nq"
         data.dump(str(path), format=ox.RdfFormat.N_QUADS)
-        sub_classes = list(_iter_sub_classes(ontology_dir))
-        context = [*sub_classes, *_iter_concepts(path, ontology_dir)]
+        context = [*shapes.ontology.quads_for_pattern(None, _SUB_CLASS, None), *_iter_concepts(path, shapes.ontology)]
         with path.open("ab") as output:
             output.write(ox.serialize(context, format=ox.RdfFormat.N_QUADS) or b"")
         if cross_check:
@@ -70,31 +67,20 @@ def validate(
             findings = engine.find(path, shapes.constraints)
     return Report.of(
         (_make_result(each, shapes, trace or {}) for each in findings),
-        idle_shapes=_iter_idle(data, shapes, sub_classes),
+        idle_shapes=_iter_idle(data, shapes),
     )
 
 
-def _iter_sub_classes(ontology_dir: Path) -> Iterator[ox.Quad]:
-    """Which class is within which."""
-    for path in sorted(ontology_dir.glob("*.ttl")):
-        for quad in load_graph(path, graph_iri=mint_graph("ontology")):
-            if quad.predicate == _SUB_CLASS:
-                yield quad
-
-
-def _iter_concepts(nquads_path: Path, ontology_dir: Path) -> Iterator[ox.Quad]:
+def _iter_concepts(nquads_path: Path, ontology: ox.Store) -> Iterator[ox.Quad]:
     """What the schemes say of concepts that the data uses and does not describe, and of those that these refer to."""
     described, used = _find_concepts(nquads_path)
     waiting = sorted(used - described)
-    if not waiting:
-        return
-    concepts = _load_concepts(ontology_dir)
     while waiting:
         iri = waiting.pop()
         if iri in described:
             continue
         described.add(iri)
-        for quad in concepts.get(iri, ()):
+        for quad in ontology.quads_for_pattern(ox.NamedNode(iri), None, None):
             yield quad
             if isinstance(quad.object, ox.NamedNode) and quad.object.value.startswith(SCHEME):
                 waiting.append(quad.object.value)
@@ -109,21 +95,8 @@ def _find_concepts(nquads_path: Path) -> tuple[set[str], set[str]]:
     return described, used
 
 
-def _load_concepts(ontology_dir: Path) -> dict[str, list[ox.Quad]]:
-    """The statements of all schemes, by subject."""
-    statements: dict[str, list[ox.Quad]] = defaultdict(list)
-    for path in sorted((ontology_dir / "schemes").glob("*.ttl")):
-        for quad in load_graph(path, graph_iri=mint_graph(f"scheme-{path.stem}")):
-            if isinstance(quad.subject, ox.NamedNode):
-                statements[quad.subject.value].append(quad)
-    return statements
-
-
-def _iter_idle(data: ox.Store, shapes: Shapes, sub_classes: Iterable[ox.Quad]) -> Iterator[str]:
+def _iter_idle(data: ox.Store, shapes: Shapes) -> Iterator[str]:
     """The shapes with targets of which the data has none."""
-    narrower: dict[str, list[str]] = defaultdict(list)
-    for quad in sub_classes:
-        narrower[get_name(quad.object)].append(get_name(quad.subject))
 
     def has_instance(class_iri: str) -> bool:
         waiting, seen = [class_iri], set[str]()
@@ -131,18 +104,19 @@ def _iter_idle(data: ox.Store, shapes: Shapes, sub_classes: Iterable[ox.Quad]) -
             iri = waiting.pop()
             if iri not in seen:
                 seen.add(iri)
-                waiting += narrower[iri]
+                narrower = shapes.ontology.quads_for_pattern(None, _SUB_CLASS, ox.NamedNode(iri))
+                waiting += [get_name(quad.subject) for quad in narrower]
         return any(_has(data, _TYPE, ox.NamedNode(iri)) for iri in seen)
 
-    targeted: dict[str, bool] = {}
+    busy: dict[str, bool] = {}
     for name in ("targetClass", "targetSubjectsOf", "targetObjectsOf", "targetNode"):
         for quad in shapes.graph.quads_for_pattern(None, ox.NamedNode(SH + name), None):
             shape, target = get_name(quad.subject), quad.object
-            found = targeted.get(shape, False) or name == "targetNode"
-            if not found and isinstance(target, ox.NamedNode):
+            found = name == "targetNode"
+            if isinstance(target, ox.NamedNode) and not found:
                 found = has_instance(target.value) if name == "targetClass" else _has(data, target, None)
-            targeted[shape] = found
-    return (shape for shape, found in targeted.items() if not found)
+            busy[shape] = busy.get(shape, False) or found
+    return (shape for shape, found in busy.items() if not found)
 
 
 def _has(data: ox.Store, predicate: ox.NamedNode, value: ox.NamedNode | None) -> bool:

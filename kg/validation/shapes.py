@@ -66,7 +66,7 @@ NUMBERS: Final = frozenset(
 _WITH_FORM: Final = NUMBERS | {
     _XSD + name for name in ("anyURI", "boolean", "date", "dateTime", "duration", "string", "time")
 }
-# Texts for people. No engine needs them, and one that copies them into every result is ten times slower for it.
+# Texts for people. No engine needs them, and the gate's would copy them into every result.
 _TEXTS: Final = tuple(ox.NamedNode(SH + name) for name in ("message", "name", "description"))
 # The shapes that shapes must fit, and the list of SHACL's terms: published by W3C, shipped inside pyshacl.
 _META_SHAPES: Final = "shacl-shacl.ttl"
@@ -75,11 +75,19 @@ _META_VOCABULARY: Final = "shacl.ttl"
 
 @dataclass(frozen=True)
 class Shapes:
-    """Checked shapes: the whole graph, what an engine needs of it, and what each shape says to people by language."""
+    """Checked shapes.
+
+    Attributes:
+        graph: all that the files say.
+        constraints: what an engine needs of it, as N-Triples.
+        messages: what each shape says to people, by language.
+        ontology: the terms and concepts that the shapes speak about.
+    """
 
     graph: ox.Store
     constraints: str
     messages: Mapping[str, Mapping[str, str]]
+    ontology: ox.Store
 
 
 def load_shapes(shapes_dir: Path, ontology_dir: Path) -> Shapes:
@@ -95,28 +103,21 @@ def load_shapes(shapes_dir: Path, ontology_dir: Path) -> Shapes:
         RdfSyntaxError: a file is no Turtle.
         RdfError: there are no shapes, or a check failed; the message lists every problem.
     """
-    paths = sorted(shapes_dir.glob("*.ttl"))
-    vocabulary_paths = sorted([*ontology_dir.glob("*.ttl"), *ontology_dir.glob("imports/*.ttl")])
-    scheme_paths = sorted((ontology_dir / "schemes").glob("*.ttl"))
-    stamps = tuple((path, path.stat().st_mtime_ns) for path in [*paths, *vocabulary_paths, *scheme_paths])
-    return _load_checked(shapes_dir, ontology_dir, stamps)
+    ontology = (path for pattern in ("*.ttl", "imports/*.ttl", "schemes/*.ttl") for path in ontology_dir.glob(pattern))
+    paths = [*sorted(shapes_dir.glob("*.ttl")), *sorted(ontology)]
+    return _load_checked(shapes_dir, tuple((path, path.stat().st_mtime_ns) for path in paths))
 
 
 @lru_cache(maxsize=4)
-def _load_checked(shapes_dir: Path, ontology_dir: Path, stamps: tuple[tuple[Path, int], ...]) -> Shapes:
+def _load_checked(shapes_dir: Path, stamps: tuple[tuple[Path, int], ...]) -> Shapes:
     """Cached by the files' times, since a server or a test validates again and again."""
     paths = [path for path, _ in stamps]
-    schemes_dir = ontology_dir / "schemes"
     graph = _parse(path for path in paths if path.parent == shapes_dir)
     declared_shapes = {quad.subject for kind in _SHAPE_TYPES for quad in graph.quads_for_pattern(None, _TYPE, kind)}
     if not declared_shapes:
         raise RdfError(f"{shapes_dir}: no shapes here, so nothing would be checked")
-    vocabulary = _parse(path for path in paths if path.parent not in (shapes_dir, schemes_dir))
-    terms = {each for kind in _TERM_TYPES for each in _iter_subjects(vocabulary, _TYPE.value, ox.NamedNode(kind))}
-    terms |= {each.value for each in iter_objects(graph, None, _REQUIRES) if isinstance(each, ox.NamedNode)}
-    schemes = _parse(path for path in paths if path.parent == schemes_dir)
-    concepts = {quad.subject.value for quad in schemes if isinstance(quad.subject, ox.NamedNode)}
-    problems = sorted({*_iter_misspelt(graph, terms, concepts), *_iter_unusable(graph)})
+    ontology = _parse(path for path in paths if path.parent != shapes_dir)
+    problems = sorted({*_iter_misspelt(graph, ontology), *_iter_unusable(graph)})
     if not problems:
         problems = list(_iter_malformed(graph))
     if problems:
@@ -129,7 +130,7 @@ def _load_checked(shapes_dir: Path, ontology_dir: Path, stamps: tuple[tuple[Path
             f"{shapes_dir}: the engine sees {seen} shapes where {len(declared_shapes)} are declared; "
             "give each an IRI and the type sh:NodeShape or sh:PropertyShape"
         )
-    return Shapes(graph=graph, constraints=constraints, messages=_collect_messages(graph))
+    return Shapes(graph=graph, constraints=constraints, messages=_collect_messages(graph), ontology=ontology)
 
 
 def iter_objects(graph: ox.Store, subject: str | None, predicate: str) -> Iterator[Term]:
@@ -172,14 +173,16 @@ def _collect_messages(graph: ox.Store) -> dict[str, dict[str, str]]:
     return dict(messages)
 
 
-def _iter_misspelt(graph: ox.Store, terms: set[str], concepts: set[str]) -> Iterator[str]:
+def _iter_misspelt(graph: ox.Store, ontology: ox.Store) -> Iterator[str]:
+    terms = {each for kind in _TERM_TYPES for each in _iter_subjects(ontology, _TYPE.value, ox.NamedNode(kind))}
+    terms |= {get_name(each) for each in iter_objects(graph, None, _REQUIRES)}
     known = {get_name(quad.subject) for quad in _parse([_find_published(_META_VOCABULARY)])}
     for term in {part.value for quad in graph for part in quad.triple if isinstance(part, ox.NamedNode)}:
         if term.startswith(SH) and term not in known and term != SH:
             yield f"{term} is no term of SHACL"
         elif term.startswith(CHAP) and term not in terms:
             yield f"{term} is not declared in the ontology"
-        elif term.startswith(SCHEME) and term not in concepts:
+        elif term.startswith(SCHEME) and not any(_iter_about(ontology, term)):
             yield f"{term} is in no scheme of the ontology"
         elif term.startswith(SHAPES) and term != SHAPES and not any(_iter_about(graph, term)):
             yield f"{term} is referred to and does not exist"
