@@ -44,7 +44,7 @@ def find_twice(data: Path | bytes, shapes: Shapes) -> tuple[Finding, ...]:
 
     Raises:
         EngineFailed: one of the engines is missing or gave up.
-        EnginesDisagree: focus, path, component, value and severity of the findings are not the same.
+        EnginesDisagree: focus, path, component, value, severity and shape of the findings are not the same.
     """
     if not native.is_installed():
         raise EngineFailed(
@@ -52,13 +52,12 @@ def find_twice(data: Path | bytes, shapes: Shapes) -> tuple[Finding, ...]:
             "cross-check on another (pyproject.toml names the platforms)"
         )
     findings, opinion = native.find(data, shapes.constraints), second.find(data, shapes.constraints)
-    names = {finding.key: finding.shape for finding in [*opinion, *findings]}
     only_first = {each.key for each in findings} - {each.key for each in opinion}
     only_second = {each.key for each in opinion} - {each.key for each in findings}
     if only_first:
         only_first -= set(_iter_unordered(data, [each for each in findings if each.key in only_first], shapes))
     if only_first or only_second:
-        lines = sorted([*_iter_lines(native.NAME, only_first, names), *_iter_lines(second.NAME, only_second, names)])
+        lines = sorted([*_iter_lines(native.NAME, only_first), *_iter_lines(second.NAME, only_second)])
         more = [f"and {len(lines) - _MOST_LISTED} more"] if len(lines) > _MOST_LISTED else []
         raise EnginesDisagree(
             f"the SHACL engines {native.NAME} and {second.NAME} differ in {len(lines)} finding(s) about the same data; "
@@ -68,12 +67,12 @@ def find_twice(data: Path | bytes, shapes: Shapes) -> tuple[Finding, ...]:
     return findings
 
 
-def _iter_lines(name: str, keys: Iterable[Key], shapes: dict[Key, str]) -> Iterator[str]:
+def _iter_lines(name: str, keys: Iterable[Key]) -> Iterator[str]:
     for key in keys:
-        focus, path, component, value, severity = key
+        focus, path, component, value, severity, shape = key
         parts = [path and f"<{path}>", None if value is None else str(value)]
         about = " ".join(part for part in parts if part)
-        yield f"{name} alone: {severity} {component.removeprefix(SH)} of <{shapes[key]}> at <{focus}> {about}".rstrip()
+        yield f"{name} alone: {severity} {component.removeprefix(SH)} of <{shape}> at <{focus}> {about}".rstrip()
 
 
 def _iter_unordered(data: Path | bytes, findings: Iterable[Finding], shapes: Shapes) -> Iterator[Key]:

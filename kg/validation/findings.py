@@ -10,7 +10,7 @@ import pyoxigraph as ox
 __all__ = ["Finding", "Key", "Term"]
 
 Term: TypeAlias = ox.NamedNode | ox.Literal | ox.BlankNode | ox.Triple
-Key: TypeAlias = tuple[str, str | None, str, Term | None, str]
+Key: TypeAlias = tuple[str, str | None, str, Term | None, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +33,4 @@ class Finding:
     @property
     def key(self) -> Key:
         """What two engines must agree on."""
-        return self.focus, self.path, self.component, self.value, self.severity
+        return self.focus, self.path, self.component, self.value, self.severity, self.shape

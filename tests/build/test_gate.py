@@ -210,6 +210,23 @@ def test_an_engine_that_gives_up_stops_the_build_and_leaves_the_release(settings
 
 
 @pytest.mark.slow
+def test_a_shape_with_nothing_to_look_at_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes_dir = tmp_path / "shapes"
+    shutil.copytree(KgSettings().shapes_dir, shapes_dir)
+    (shapes_dir / "Idle.ttl").write_text(
+        "@prefix dcterms: <http://purl.org/dc/terms/> . @prefix sh: <http://www.w3.org/ns/shacl#> .\n"
+        "@prefix shapes: <https://w3id.org/chap/shapes#> . <https://w3id.org/chap/shapes> dcterms:requires <urn:x> .\n"
+        "shapes:IdleShape a sh:NodeShape ; sh:targetClass <urn:x> .\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("KG_SHAPES_DIR", str(shapes_dir))
+    assert main(["validate"]) == 0
+    assert "nothing to look at for https://w3id.org/chap/shapes#IdleShape\n" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_both_engines_find_the_same_in_the_release(
     settings: KgSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
