@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
+from endpoint.federation.calls import Call
+
 __all__ = [
     "FRAME_BYTES",
     "Binding",
@@ -43,6 +45,9 @@ class FrameKind(IntEnum):
     END = 6  # worker: the result is complete
     FAILURE = 7  # worker: it is not, and why
     WHOLE = 8  # worker: the complete result, after the number of its rows
+    # On the second socket, where federation is configured; DATA, END and FAILURE there come from the server.
+    FETCH = 9  # worker: ask this endpoint this query
+    VERDICT = 10  # worker: the answer that ended was one (1) or not (0)
 
 
 class Frame(NamedTuple):
@@ -58,7 +63,10 @@ Binding: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A query for a worker: where to ask, what, over which graphs, with which variables bound, in which media type."""
+    """A query for a worker: where to ask, what, over which graphs, with which variables bound, in which media type.
+
+    ``calls`` are its SERVICE clauses.
+    """
 
     store: str
     text: str
@@ -66,16 +74,17 @@ class Job:
     default_graphs: tuple[str, ...] = ()
     named_graphs: tuple[str, ...] = ()
     bindings: Mapping[str, Binding] = field(default_factory=dict)
+    calls: tuple[Call, ...] = ()
 
     def encode(self) -> bytes:
         """The body of its frame: the fields in their order."""
         graphs = (self.default_graphs, self.named_graphs)
-        return json.dumps([self.store, self.text, self.media_type, *graphs, dict(self.bindings)]).encode()
+        return json.dumps([self.store, self.text, self.media_type, *graphs, dict(self.bindings), self.calls]).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Job:
         """The job in the body of a frame."""
-        store, text, media_type, default_graphs, named_graphs, bindings = json.loads(body)
+        store, text, media_type, default_graphs, named_graphs, bindings, calls = json.loads(body)
         return cls(
             store=store,
             text=text,
@@ -83,6 +92,7 @@ class Job:
             default_graphs=tuple(default_graphs),
             named_graphs=tuple(named_graphs),
             bindings={name: (term[0], term[1], term[2]) for name, term in bindings.items()},
+            calls=tuple(Call(*each) for each in calls),
         )
 
 
@@ -95,6 +105,7 @@ class Failure:
     line: int | None = None
     column: int | None = None
     near: str = ""
+    retry_after_s: int | None = None
 
     def encode(self) -> bytes:
         """The body of its frame."""
