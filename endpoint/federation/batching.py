@@ -51,7 +51,7 @@ def plan_bindings(text: str, address: str, *, limit: int) -> BindingPlan | None:
     if found is None:
         return None
     service, beside = found
-    kept, determined = _choose_elements(tokens, beside)
+    kept, determined = _choose_elements(tokens, beside, asked_before=service.start)
     asked = frozenset().union(*(each.certain for each in service.groups[0].leading()))
     variables = tuple(sorted(determined & asked))
     if not variables:
@@ -207,7 +207,9 @@ def _is_silent(tokens: Sequence[Token], service: Element) -> bool:
     return tokens[service.start + 1].text.upper() == "SILENT"
 
 
-def _choose_elements(tokens: Sequence[Token], elements: Sequence[Element]) -> tuple[list[Element], frozenset[str]]:
+def _choose_elements(
+    tokens: Sequence[Token], elements: Sequence[Element], *, asked_before: int
+) -> tuple[list[Element], frozenset[str]]:
     """Elements that can be asked without the others, and the variables that have the same values as with them.
 
     Leaving out OPTIONAL, MINUS or FILTER never takes a solution away. BIND and FILTER may stay where they see only
@@ -221,8 +223,8 @@ def _choose_elements(tokens: Sequence[Token], elements: Sequence[Element]) -> tu
         if element.has_limit or words & VOLATILE:
             continue
         if element.part is Part.SERVICE:
-            # One asked before this one: its solutions are known by then.
-            if not _is_silent(tokens, element):
+            # The solutions of one that stands before are known by then, unless it failed silently.
+            if element.start < asked_before and not _is_silent(tokens, element):
                 kept.append(element)
                 determined |= element.certain
         elif element.part.is_joined and "SERVICE" not in words:

@@ -195,8 +195,10 @@ class _Reader:
         rows = self._skip_brackets(names) if self._tokens[names].text == "(" else names + 1
         end = self._skip_brackets(rows)
         has_gap = any(self._word(index) == "UNDEF" for index in range(rows, end))
-        certain = frozenset() if has_gap else self._variables(names, rows)
-        return self._make(Part.VALUES, at, end, certain, is_anchored=True)
+        variables = self._variables(names, rows)
+        # The engine writes VALUES without variables for a group in which nothing comes first.
+        certain = frozenset() if has_gap else variables
+        return self._make(Part.VALUES, at, end, certain, is_anchored=bool(variables))
 
     def _read_triples(self, start: int) -> Element:
         """Triples up to the next element: every variable is bound."""
