@@ -68,9 +68,12 @@ class Handler(BaseHTTPRequestHandler):
         except SyntaxError as error:
             self.reply(400, str(error).encode(), "text/plain")
             return
-        body = result.serialize(format=ox.QueryResultsFormat.JSON)  # type: ignore[union-attr, arg-type]
-        assert body is not None
-        self.reply(200, body)
+        if isinstance(result, ox.QueryTriples):
+            body = result.serialize(format=ox.RdfFormat.N_TRIPLES)
+            self.reply(200, body or b"", "application/n-triples")
+        else:
+            body = result.serialize(format=ox.QueryResultsFormat.JSON)
+            self.reply(200, body or b"")
 
     def reply(self, status: int, body: bytes, content_type: str = JSON, **headers: str) -> None:
         self.begin(status, content_type, Content_Length=str(len(body)), **headers)

@@ -1,4 +1,4 @@
-"""Endpoints that answer with too much, with nonsense, or send us elsewhere; and names that lead into our own network."""
+"""Endpoints that answer with too much, with nonsense, or send us elsewhere; and names that lead into our network."""
 
 from __future__ import annotations
 
@@ -117,37 +117,6 @@ def test_answer_with_too_many_solutions_is_refused(federation: Federation, outsi
     assert len(federation.rows(ONE % "few")) == 50
 
 
-BROKEN: dict[str, Answer] = {
-    "HTML": reply(200, b"<html>", "text/html"),
-    "no media type": reply(200, EMPTY, ""),
-    "Turtle": reply(200, b"", "text/turtle"),
-    "empty": reply(200, b""),
-    "truncated": reply(200, EMPTY[:30]),
-    "no JSON": reply(200, b"oops"),
-    "deep": reply(200, b"[" * 100_000),
-    "a boolean": reply(200, b'{"head":{},"boolean":true}'),
-    "a number as value": reply(200, b'{"head":{"vars":["s"]},"results":{"bindings":[{"s":{"type":"uri","value":1}}]}}'),
-    "a relative IRI": reply(200, b'{"head":{"vars":["s"]},"results":{"bindings":[{"s":{"type":"uri","value":"x y"}}]}}'),
-    "not UTF-8": reply(200, b'{"head":{"vars":["\xff"]},"results":{"bindings":[]}}'),
-    "compressed unasked": reply(200, gzip.compress(b" " * 10_000_000 + EMPTY), Content_Encoding="gzip"),
-    "created": reply(201, EMPTY),
-    "no content": reply(204, b""),
-    "unauthorised": reply(401, b"", "text/plain", WWW_Authenticate="Basic"),
-    "entities": reply(
-        200,
-        b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
-        b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>'
-        b'<sparql xmlns="http://www.w3.org/2005/sparql-results#"><head><variable name="s"/></head>'
-        b'<results><result><binding name="s"><literal>&c;</literal></binding></result></results></sparql>',
-        "application/sparql-results+xml",
-    ),
-    "headers without end": lambda handler: flood(handler),
-    "half an answer": lambda handler: half(handler),
-    "broken chunks": lambda handler: broken_chunks(handler),
-    "nothing": lambda handler: hang_up(handler),
-}
-
-
 def flood(handler: Handler) -> None:
     handler.send_response(200)
     for number in range(100_000):
@@ -170,6 +139,39 @@ def broken_chunks(handler: Handler) -> None:
 def hang_up(handler: Handler) -> None:
     handler.close_connection = True
     handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+BROKEN: dict[str, Answer] = {
+    "HTML": reply(200, b"<html>", "text/html"),
+    "no media type": reply(200, EMPTY, ""),
+    "Turtle": reply(200, b"", "text/turtle"),
+    "empty": reply(200, b""),
+    "truncated": reply(200, EMPTY[:30]),
+    "no JSON": reply(200, b"oops"),
+    "deep": reply(200, b"[" * 100_000),
+    "a boolean": reply(200, b'{"head":{},"boolean":true}'),
+    "a number as value": reply(200, b'{"head":{"vars":["s"]},"results":{"bindings":[{"s":{"type":"uri","value":1}}]}}'),
+    "a relative IRI": reply(
+        200, b'{"head":{"vars":["s"]},"results":{"bindings":[{"s":{"type":"uri","value":"x y"}}]}}'
+    ),
+    "not UTF-8": reply(200, b'{"head":{"vars":["\xff"]},"results":{"bindings":[]}}'),
+    "compressed unasked": reply(200, gzip.compress(b" " * 10_000_000 + EMPTY), Content_Encoding="gzip"),
+    "created": reply(201, EMPTY),
+    "no content": reply(204, b""),
+    "unauthorised": reply(401, b"", "text/plain", WWW_Authenticate="Basic"),
+    "entities": reply(
+        200,
+        b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
+        b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>'
+        b'<sparql xmlns="http://www.w3.org/2005/sparql-results#"><head><variable name="s"/></head>'
+        b'<results><result><binding name="s"><literal>&c;</literal></binding></result></results></sparql>',
+        "application/sparql-results+xml",
+    ),
+    "headers without end": flood,
+    "half an answer": half,
+    "broken chunks": broken_chunks,
+    "nothing": hang_up,
+}
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -205,9 +207,7 @@ def test_xml_is_read_as_well(federation: Federation, outside: Outside) -> None:
 def test_blank_nodes_of_two_answers_stay_apart(federation: Federation, outside: Outside) -> None:
     body = b'{"head":{"vars":["b"]},"results":{"bindings":[{"b":{"type":"bnode","value":"b0"}}]}}'
     outside.answer = reply(200, body)
-    query = (
-        "SELECT (COUNT(DISTINCT ?b) AS ?n) { { SERVICE @plain { ?b o:year 1 } } UNION { SERVICE @get { ?b o:year 2 } } }"
-    )
+    query = "SELECT (COUNT(DISTINCT ?b) AS ?n) { { SERVICE @plain { ?b o:year 1 } } UNION { SERVICE @get { ?b o:year 2 } } }"
     assert federation.rows(query)[0][0].startswith("2")
     joined = "SELECT ?b { SERVICE @plain { ?b o:year 1 } SERVICE @get { ?b o:year 2 } }"
     assert federation.rows(joined) == []

@@ -24,7 +24,10 @@ QUERIES: dict[str, tuple[str, bool]] = {
         True,
     ),
     "filter on both": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} FILTER(?y > STRLEN(STR(?hub))) }}", True),
-    "filter with EXISTS": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} FILTER EXISTS {{ ?hub a ?t }} }}", True),
+    "filter with EXISTS": (
+        f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} FILTER EXISTS {{ ?hub a ?t }} }}",
+        True,
+    ),
     "filter inside": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y FILTER(?y < 2005) }} }}", True),
     "optional inside": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y OPTIONAL {{ ?hub o:note ?n }} }} }}", True),
     "optional first inside": (
@@ -140,8 +143,7 @@ QUERIES: dict[str, tuple[str, bool]] = {
         True,
     ),
     "one service feeds the next": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:part ?p . ?p o:size ?n }} "
-        "SERVICE @get { ?thing o:year ?n } }",
+        f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:part ?p . ?p o:size ?n }} SERVICE @get {{ ?thing o:year ?n }} }}",
         True,
     ),
     "same service twice": (
@@ -193,7 +195,9 @@ def test_answer_is_that_of_the_engine_alone(federation: Federation, outside: Out
     assert bool(outside.log) or expected == [] or name == "nothing bound here"
 
 
-@pytest.mark.parametrize("form", ["CONSTRUCT { ?hub o:y ?year } WHERE", "CONSTRUCT { ?hub o:y ?year }", "DESCRIBE ?hub"])
+@pytest.mark.parametrize(
+    "form", ["CONSTRUCT { ?hub o:y ?year } WHERE", "CONSTRUCT { ?hub o:y ?year }", "DESCRIBE ?hub"]
+)
 def test_graphs_are_made_of_bound_values_too(federation: Federation, outside: Outside, form: str) -> None:
     query = f"{form} {{ {HUB} SERVICE @open {{ ?hub o:year ?year }} }}"
     response = federation.ask(query, Accept="application/n-triples")
