@@ -25,6 +25,8 @@ _REDIRECTS: Final = 3
 _CONNECT_S: Final = 5.0
 _BACK_OFF_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
+# Servers may turn away addresses of more than 8,000 bytes (RFC 9110, section 4.1).
+_LONGEST_URL: Final = 8_000
 _WORDS_BYTES: Final = 2_000
 _WORDS: Final = 200
 _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f]+")
@@ -147,8 +149,10 @@ class OutsideClient:
         """The response, redirects followed, once its head is there."""
         form = urlencode({"query": query})
         url, method, content = self._endpoint.url, self._endpoint.method, form.encode()
-        if method == "GET":
+        if method == "GET" and len(url) + len(form) < _LONGEST_URL:
             url, content = f"{url}{'&' if urlsplit(url).query else '?'}{form}", b""
+        else:
+            method = "POST"
         for _ in range(_REDIRECTS + 1):
             response = await stack.enter_async_context(self._request(method, url, content))
             if response.status in _MOVED:

@@ -119,6 +119,8 @@ class Gateway:
                         request.judge(is_answer=frame.body == b"\1")
         except ConnectionError:
             pass  # the worker was killed; so ends its request
+        except (ValueError, KeyError):
+            _log.exception("a worker does not keep to the protocol of its link; its query fails")
         finally:
             if request is not None:
                 request.cancel()

@@ -221,7 +221,27 @@ class _Reader:
         if at == start:
             raise GroupUnreadable(f"{token.text!r} begins no triples")
         variables = self._variables(start, at)
-        return Element(Part.TRIPLES, start, at, variables, variables, is_anchored)
+        return Element(Part.TRIPLES, start, at, variables, self._find_certain(start, at), is_anchored)
+
+    def _find_certain(self, start: int, end: int) -> frozenset[str]:
+        """The variables of triples but for those that only a path of length zero may bind.
+
+        Told a value for one of these, engines find it at both ends of the path even where their data lack it.
+        """
+        certain: frozenset[str] = frozenset()
+        subject: frozenset[str] = frozenset()
+        is_outermost, depth, part = True, 0, start
+        for at in range(start, end + 1):
+            token = self._tokens[at]
+            if at < end and token.text not in (".", ";"):
+                depth += (token.kind is Kind.OPEN) - (token.kind is Kind.CLOSE)
+                continue
+            if part == start or self._tokens[part - 1].text == ".":
+                subject = self._variables(part, min(part + 1, at))
+            if not any(each.kind is Kind.OPERATOR and each.text in "*?" for each in self._tokens[part:at]):
+                certain |= self._variables(part, at) | (subject if is_outermost else frozenset())
+            is_outermost, part = depth == 0, at + 1
+        return certain
 
     def _skip_constraint(self, at: int) -> int:
         """The token after the constraint of a FILTER: in brackets, a call, or [NOT] EXISTS and a group."""

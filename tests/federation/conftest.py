@@ -114,7 +114,7 @@ def federation(release: Release, releases_dir: Path, tmp_path_factory: pytest.Te
         "SELECT DISTINCT ?hub { ?hub a <https://w3id.org/chap/def#Hub> } ORDER BY ?hub LIMIT " + str(HUBS)
     )
     assert isinstance(found, ox.QuerySolutions)
-    hubs = [str(solution["hub"].value) for solution in found]  # type: ignore[union-attr]
+    hubs = [str(solution["hub"].value) for solution in found]
     assert len(hubs) == HUBS
     with run_outside() as outside:
         fill(outside.store, hubs)

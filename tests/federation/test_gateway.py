@@ -30,7 +30,9 @@ def test_researcher_joins_local_hubs_with_a_remote_graph(federation: Federation,
     wrapper = SPARQLWrapper(f"{federation.server.url}/sparql")
     wrapper.setReturnFormat(WRAPPER_JSON)
     wrapper.setQuery(expand(JOIN % "plain" + " ORDER BY ?year"))
-    rows = wrapper.queryAndConvert()["results"]["bindings"]
+    answer = wrapper.queryAndConvert()
+    assert isinstance(answer, dict)
+    rows = answer["results"]["bindings"]
     assert [int(row["year"]["value"]) for row in rows] == [2000 + number for number in range(HUBS)]
     # Only what we know was asked for, in batches, under our name.
     local = federation.rows("SELECT DISTINCT ?hub { ?hub a chap:Hub }")

@@ -207,7 +207,8 @@ def test_xml_is_read_as_well(federation: Federation, outside: Outside) -> None:
 def test_blank_nodes_of_two_answers_stay_apart(federation: Federation, outside: Outside) -> None:
     body = b'{"head":{"vars":["b"]},"results":{"bindings":[{"b":{"type":"bnode","value":"b0"}}]}}'
     outside.answer = reply(200, body)
-    query = "SELECT (COUNT(DISTINCT ?b) AS ?n) { { SERVICE @plain { ?b o:year 1 } } UNION { SERVICE @get { ?b o:year 2 } } }"
+    union = "{ SERVICE @plain { ?b o:year 1 } } UNION { SERVICE @get { ?b o:year 2 } }"
+    query = f"SELECT (COUNT(DISTINCT ?b) AS ?n) {{ {union} }}"
     assert federation.rows(query)[0][0].startswith("2")
     joined = "SELECT ?b { SERVICE @plain { ?b o:year 1 } SERVICE @get { ?b o:year 2 } }"
     assert federation.rows(joined) == []

@@ -84,7 +84,8 @@ def test_kept_graph_says_whence_it_comes(allowlist: Path, tmp_path: Path) -> Non
     found = store.query(
         "PREFIX dcterms: <http://purl.org/dc/terms/> PREFIX prov: <http://www.w3.org/ns/prov#> "
         f"ASK {{ GRAPH <https://w3id.org/chap/graph/provenance> {{ <{GRAPH}> a prov:Entity ; "
-        "dcterms:license ?licence ; prov:wasDerivedFrom ?source ; dcterms:identifier ?digest FILTER(STRSTARTS(?digest, 'sha256:')) } "
+        "dcterms:license ?licence ; prov:wasDerivedFrom ?source ; dcterms:identifier ?digest "
+        "FILTER(STRSTARTS(?digest, 'sha256:')) } "
         "GRAPH <https://w3id.org/chap/graph/sources> { ?source dcterms:date ?date ; dcterms:title ?title ; "
         "<http://xmlns.com/foaf/0.1/page> <https://publications.europa.eu/webapi/rdf/sparql> "
         "FILTER(DATATYPE(?date) = <http://www.w3.org/2001/XMLSchema#date>) } }"
