@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from endpoint.federation.groups import Element, Group, GroupUnreadable, Part, read_group
-from endpoint.sparql.guard import VOLATILE
-from endpoint.sparql.lexer import Kind, Token, iter_tokens
+from endpoint.sparql.lexer import VOLATILE, Kind, Token, iter_tokens
 
 __all__ = ["BindingPlan", "is_anchored", "name_variables", "plan_bindings", "write_batches"]
 

@@ -1,40 +1,28 @@
-"""The SERVICE clauses of a query text: found, their endpoints resolved and checked, rewritten to the gateway.
+"""The SERVICE clauses of a query text: found, their endpoints resolved and checked against the allow-list.
 
-All at the level of tokens, where nothing is evaluated. What the engine sees after SERVICE is an address of ours that
-was written here, never what the client wrote; so where this reading and the engine's differ, nothing leaks.
+All at the level of tokens, where nothing is evaluated. What the engine sees after SERVICE is an address of ours
+(``endpoint.federation.rewriting``), never what the client wrote; where this reading and the engine's differ, nothing
+leaks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urljoin
 
 from endpoint.http.problems import Problem
+from endpoint.sparql.frames import Call
 from endpoint.sparql.lexer import Kind, Token, iter_tokens
 from kg.allowlist import OutsideEndpoint
 from kg.errors import QueryRefused
 
-__all__ = ["Call", "find_calls", "locate_original", "write_calls"]
+__all__ = ["find_calls"]
 
 _ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 _LOCAL_ESCAPE: Final = re.compile(r"\\(.)")
 _LARGEST_CODE_POINT: Final = 0x10FFFF
-
-
-class Call(NamedTuple):
-    """One SERVICE clause: where its endpoint stands in the text, which one it is, and the limits that hold for it."""
-
-    start: int
-    end: int
-    endpoint: str
-    is_silent: bool
-    batch_size: int
-    max_bindings: int
-    max_rows: int
-    max_bytes: int
-    takes_unbound: bool
 
 
 def find_calls(text: str, allowed: Mapping[str, OutsideEndpoint]) -> tuple[Call, ...]:
@@ -44,30 +32,6 @@ def find_calls(text: str, allowed: Mapping[str, OutsideEndpoint]) -> tuple[Call,
         Problem: an endpoint is not on the allow-list, or stands in a variable.
     """
     return _Finder(text, allowed).find()
-
-
-def write_calls(text: str, calls: Sequence[Call], addresses: Sequence[str]) -> str:
-    """The text with an address in place of each call's endpoint."""
-    pieces: list[str] = []
-    done = 0
-    for call, address in zip(calls, addresses, strict=True):
-        pieces += [text[done : call.start], f"<{address}>"]
-        done = call.end
-    return "".join(pieces) + text[done:]
-
-
-def locate_original(
-    text: str, calls: Sequence[Call], addresses: Sequence[str], line: int, column: int
-) -> tuple[int, int]:
-    """Line and column in the text, for those in what ``write_calls`` made of it (both from 1)."""
-    for call, address in zip(calls, addresses, strict=True):
-        before = text[: call.start]
-        call_line = before.count("\n") + 1
-        call_column = len(before) - (before.rfind("\n") + 1) + 1
-        if call_line == line and column > call_column:
-            # Calls further on in the line are found at their place in the original.
-            column = max(call_column, column - len(address) - len("<>") + call.end - call.start)
-    return line, column
 
 
 class _Finder:

@@ -24,7 +24,7 @@ from typing import Final
 import pyoxigraph as ox
 
 from endpoint.federation.batching import is_anchored, name_variables, plan_bindings, write_batches
-from endpoint.federation.calls import locate_original, write_calls
+from endpoint.federation.rewriting import locate_original, write_calls
 from endpoint.federation.solutions import MEDIA_TYPE, NotSolutions, Solutions
 from endpoint.sparql.frames import FRAME_BYTES, Failure, Frame, FrameDecoder, FrameKind, Job, encode_frame
 from kg.errors import QueryError

@@ -14,11 +14,10 @@ from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
-from endpoint.federation.calls import Call
-
 __all__ = [
     "FRAME_BYTES",
     "Binding",
+    "Call",
     "Failure",
     "Frame",
     "FrameDecoder",
@@ -61,6 +60,20 @@ Binding: TypeAlias = tuple[str, str, str]
 """A value to bind: ``("iri", value, "")``, ``("literal", value, language)`` or ``("typed", value, datatype)``."""
 
 
+class Call(NamedTuple):
+    """One SERVICE clause: where its endpoint stands in the text, which one it is, and the limits that hold for it."""
+
+    start: int
+    end: int
+    endpoint: str
+    is_silent: bool
+    batch_size: int
+    max_bindings: int
+    max_rows: int
+    max_bytes: int
+    takes_unbound: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """A query for a worker: where to ask, what, over which graphs, with which variables bound, in which media type.
@@ -92,7 +105,7 @@ class Job:
             default_graphs=tuple(default_graphs),
             named_graphs=tuple(named_graphs),
             bindings={name: (term[0], term[1], term[2]) for name, term in bindings.items()},
-            calls=tuple(Call(*each) for each in calls),
+            calls=tuple(Call(*each) for each in calls) if calls else (),
         )
 
 

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from endpoint.federation.calls import Call, find_calls
+from endpoint.federation.calls import find_calls
 from endpoint.http.problems import Problem
-from endpoint.sparql.lexer import Kind, Token, iter_tokens
+from endpoint.sparql.frames import Call
+from endpoint.sparql.lexer import VOLATILE, Kind, Token, iter_tokens
 from kg.allowlist import OutsideEndpoint
 from kg.errors import QueryRefused, QuerySyntaxError
 
-__all__ = ["VOLATILE", "Form", "Inspection", "Limits", "inspect_query"]
+__all__ = ["Form", "Inspection", "Limits", "inspect_query"]
 
 Form: TypeAlias = Literal["select", "ask", "construct", "describe"]
 
@@ -25,7 +26,6 @@ _UPDATES: Final = frozenset(["INSERT", "DELETE", "CLEAR", "CREATE", "DROP", "COP
 _NO_FORM: Final = "A query begins with SELECT, ASK, CONSTRUCT or DESCRIBE, after its prefixes."
 _PROLOGUE: Final = frozenset(["PREFIX", "BASE", "VERSION"])
 _REFUSED: Final = frozenset(["SERVICE", "LOAD"])
-VOLATILE: Final = frozenset(["NOW", "RAND", "UUID", "STRUUID", "BNODE"])
 # Words that nest or chain in the engine as operators do.
 _CHAINING: Final = frozenset(["UNION", "OPTIONAL", "MINUS", "FILTER", "BIND", "LATERAL", "GRAPH", "EXISTS"])
 
@@ -103,9 +103,10 @@ class _Inspector:
 
     def _take_word(self, token: Token) -> None:
         word = token.text.upper()
-        if word == "SERVICE" and self._limits.services:
-            self._has_service = True
-        elif word in _REFUSED:
+        if word in _REFUSED:
+            if word == "SERVICE" and self._limits.services:
+                self._has_service = True
+                return
             detail = (
                 f"{word} would make this server send requests of its own, which it does not do. "
                 "Ask the other endpoint yourself and put its answer into VALUES."

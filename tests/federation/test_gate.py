@@ -13,10 +13,9 @@ import httpx
 import pyoxigraph as ox
 import pytest
 
-from endpoint.federation.calls import Call
 from endpoint.federation.gateway import Gateway
 from endpoint.federation.relay import Relay
-from endpoint.sparql.frames import Job
+from endpoint.sparql.frames import Call, Job
 from kg.allowlist import AllowList
 from tests.assertions import assert_problem
 from tests.federation.conftest import ENTRIES, HUBS, IRI, OTHERS, Federation, expand

@@ -12,7 +12,8 @@ from endpoint.federation.addresses import is_public
 from endpoint.federation.batching import is_anchored, plan_bindings, write_batches
 from endpoint.federation.breaker import Breaker, BreakerOpen
 from endpoint.federation.cache import AnswerCache, KeptAnswer
-from endpoint.federation.calls import find_calls, locate_original, write_calls
+from endpoint.federation.calls import find_calls
+from endpoint.federation.rewriting import locate_original, write_calls
 from endpoint.http.problems import Problem
 from endpoint.sparql.guard import Limits, inspect_query
 from kg.allowlist import AllowList, OutsideEndpoint, load_allowlist
