@@ -12,7 +12,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from logging import getLogger
@@ -158,7 +158,9 @@ class _Request:
     async def _run(self) -> None:
         endpoint = self._outside.endpoint
         try:
-            async with self._gateway.lock(endpoint.name, self._query):
+            # Where answers are kept, whoever asks the same at the same time waits for the first.
+            is_kept = endpoint.cache_ttl_s > 0
+            async with self._gateway.lock(endpoint.name, self._query) if is_kept else nullcontext():
                 outcome = await self._answer()
         except FetchFailed as error:
             outcome = error.code
