@@ -9,15 +9,18 @@ import os
 import signal
 import socket
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from endpoint.app import create_app, create_pool
+from endpoint.app import create_app, create_gateway, create_pool
 from endpoint.settings import EndpointSettings, load_settings, server_environment
 from endpoint.sparql.pool import QueryPool
 from kg.errors import SettingsError
+
+if TYPE_CHECKING:
+    from endpoint.federation.gateway import Gateway
 
 __all__ = ["run"]
 
@@ -34,10 +37,10 @@ def run(settings: EndpointSettings) -> None:
     os.execve(sys.executable, [sys.executable, "-m", "endpoint.server"], server_environment(settings))  # noqa: S606
 
 
-async def _serve(settings: EndpointSettings) -> None:
-    pool = create_pool(settings)
+async def _serve(settings: EndpointSettings, gateway: Gateway | None) -> None:
+    pool = create_pool(settings, gateway)
     server = Server(
-        create_app(settings, pool),
+        create_app(settings, pool, gateway),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -100,6 +103,7 @@ def main() -> int:
     try:
         settings = load_settings()
         _check_address(settings)
+        gateway = create_gateway(settings)
     except SettingsError as error:
         _log.error("%s", error)
         return error.exit_code
@@ -107,7 +111,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 100)
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, gateway))
     return 0
 
 

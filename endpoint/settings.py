@@ -63,6 +63,12 @@ class EndpointSettings:
     trusted_proxies: str = field(
         default="", metadata={"help": "addresses or networks, blank-separated, whose `X-Forwarded-For` is believed"}
     )
+    federation_file: str = field(
+        default="",
+        metadata={
+            "help": "allow-list of endpoints that SERVICE may name (TOML); `shipped` is that of CHAP, unset is none"
+        },
+    )
     cache_mib: int = field(default=64, metadata={"help": "memory for answers that were given once, in MiB"})
     log_queries: bool = field(default=False, metadata={"help": "`true` logs every query, as a line of JSON"})
     slow_query_s: float = field(default=10.0, metadata={"help": "seconds from which a query is logged as slow"})

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -27,10 +28,11 @@ _NICE: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
-    """What every worker is started with."""
+    """What every worker is started with; ``attach`` takes our end of its link to the gateway, if it has one."""
 
     memory_bytes: int
     prefixes_path: Path
+    attach: Callable[[socket.socket], None] | None = None
 
 
 class Receiver(Protocol):
@@ -206,15 +208,21 @@ async def start_worker(options: WorkerOptions, overseer: Overseer) -> WorkerConn
         OSError: no process can be started, or it ended before it was ready.
     """
     ours, theirs = socket.socketpair()
+    links: list[socket.socket] = [*socket.socketpair()] if options.attach else []
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
     try:
-        process = await asyncio.to_thread(_spawn, theirs, errors, options)
+        process = await asyncio.to_thread(_spawn, [theirs, *links[1:]], errors, options)
     except OSError:
         ours.close()
         errors.close()
+        for link in links:
+            link.close()
         raise
     finally:
         theirs.close()
+    if options.attach:
+        options.attach(links[0])
+        links[1].close()
     ours.setblocking(False)
     loop = asyncio.get_running_loop()
     _, worker = await loop.create_unix_connection(lambda: WorkerConnection(process, errors, overseer), sock=ours)
@@ -226,18 +234,18 @@ async def start_worker(options: WorkerOptions, overseer: Overseer) -> WorkerConn
     return worker
 
 
-def _spawn(theirs: socket.socket, errors: IO[bytes], options: WorkerOptions) -> subprocess.Popen[bytes]:
-    descriptor = theirs.fileno()
+def _spawn(ends: list[socket.socket], errors: IO[bytes], options: WorkerOptions) -> subprocess.Popen[bytes]:
+    descriptors = [each.fileno() for each in ends]
     # A session of its own: Ctrl-C at a terminal is for the server, which then ends its workers in order.
     return subprocess.Popen(  # noqa: S603 - our own program, with arguments of our own
         [
             *(sys.executable, "-m", "endpoint.sparql.worker"),
-            *(str(descriptor), str(options.memory_bytes), str(options.prefixes_path)),
+            *(str(options.memory_bytes), str(options.prefixes_path), *map(str, descriptors)),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=errors,
-        pass_fds=(descriptor,),
+        pass_fds=descriptors,
         env=worker_environment(),
         start_new_session=True,
     )

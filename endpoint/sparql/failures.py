@@ -13,7 +13,19 @@ from kg.errors import QueryError, QuerySyntaxError, QueryTimeout
 __all__ = ["busy_problem", "closing_problem", "crash_problem", "failure_problem", "timeout_problem"]
 
 # What the engine cannot do with a query (an unknown function, a wrong number of arguments) is for the client to change.
-_STATUS = {QuerySyntaxError.code: 400, QueryError.code: 400, "not-acceptable": 406}
+_STATUS = {
+    QuerySyntaxError.code: 400,
+    QueryError.code: 400,
+    "not-acceptable": 406,
+    "federation-unbound": 400,
+    "federation-failed": 502,
+    "federation-too-large": 502,
+    "federation-address-refused": 502,
+    "federation-redirect-refused": 502,
+    "federation-busy": 503,
+    "federation-paused": 503,
+    "federation-timeout": 504,
+}
 _CHARACTER_CLASS: Final = re.compile(r",? ?\[[^\]\"]*\]")
 _SENTENCE: Final = re.compile(r"(?:The [A-Z]|IRI parsing).*?(?=, \[|$)", re.DOTALL)
 _LONGEST: Final = 300
@@ -31,7 +43,8 @@ def failure_problem(failure: Failure) -> Problem:
         explained = _explain(failure.message)
         detail = f"The query is not SPARQL{place}{where}{': ' if explained else '.'}{explained}"
         return Problem(failure.code, 400, detail, members=members)
-    return Problem(failure.code, _STATUS.get(failure.code, 500), failure.message, members=members)
+    headers = None if failure.retry_after_s is None else {"Retry-After": str(failure.retry_after_s)}
+    return Problem(failure.code, _STATUS.get(failure.code, 500), failure.message, members=members, headers=headers)
 
 
 def _explain(message: str) -> str:

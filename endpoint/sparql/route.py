@@ -43,6 +43,7 @@ _HTML: Final = "text/html"
 _VARY: Final = {"vary": "Accept"}
 # Below this a query is cheap, and a hint would cost more than it helps, unless nothing was found.
 _WORTH_A_HINT_S: Final = 0.05
+_FEDERATED: Final = "http://www.w3.org/ns/sparql-service-description#BasicFederatedQuery"
 _INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
 
 
@@ -61,6 +62,7 @@ class RouteOptions:
     observer: QueryObserver
     journal: QueryLog
     limits_header: str
+    federation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,19 @@ class SparqlRoute:
             return
         format_ = choose_format("construct", accept=accept, override=request.format)
         release = self._releases.get(request.release)
-        headers = self._headers(request, format_, release.id, "description")
+        federation = self._options.federation
+        headers = self._headers(request, format_, release.id, federation, "description")
         if _is_known(headers["etag"], exchange.headers):
             await exchange.reply(Response(status_code=304, headers=headers))
             return
         endpoint = f"{self._options.base_url}/sparql"
+        further: dict[str, Term] = {}
+        if federation:
+            further = {
+                "feature": iri(_FEDERATED),
+                "allowed": Term("literal", federation, "en"),
+                "listing": iri(f"{self._options.base_url}/federation"),
+            }
         body = await self._asker.construct(
             "service-description",
             media_type=format_.written_as,
@@ -156,6 +166,7 @@ class SparqlRoute:
             void=iri(f"{self._options.base_url}/.well-known/void"),
             catalog=iri(f"{self._options.base_url}/catalog"),
             examples=iri(f"{self._options.base_url}/.well-known/sparql-examples"),
+            **further,
         )
         await exchange.reply(Response(body, headers={"Content-Type": format_.content_type, **headers}))
 
@@ -185,6 +196,7 @@ class SparqlRoute:
             media_type=format_.written_as,
             default_graphs=request.default_graphs,
             named_graphs=request.named_graphs,
+            calls=inspection.calls,
         )
         client = find_client(exchange.scope, self._options.trusted_proxies)
         self._options.share.check(client)

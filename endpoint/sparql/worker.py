@@ -15,10 +15,11 @@ import socket
 import sys
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import pyoxigraph as ox
 
@@ -38,6 +39,9 @@ from endpoint.sparql.rows import count_rows
 from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError
 from kg.rdfio import load_prefixes
 from kg.store import QueryResult, open_read_only, write_result
+
+if TYPE_CHECKING:
+    from endpoint.federation.relay import Relay
 
 __all__ = ["main"]
 
@@ -90,7 +94,9 @@ class _FrameWriter:
 
 
 class _Worker:
-    def __init__(self, connection: socket.socket, *, memory_bytes: int, prefixes_path: Path) -> None:
+    def __init__(
+        self, connection: socket.socket, link: socket.socket | None, *, memory_bytes: int, prefixes_path: Path
+    ) -> None:
         self._connection = connection
         self._memory_bytes = memory_bytes
         self._prefixes_path = prefixes_path
@@ -99,6 +105,7 @@ class _Worker:
         self._has_no_network = _leave_network()
         self._decoder = FrameDecoder()
         self._frames: deque[Frame] = deque()
+        self._relay = None if link is None else _make_relay(link, has_own_loopback=self._has_no_network)
 
     def serve(self) -> None:
         """Answer until the server closes the connection."""
@@ -133,7 +140,10 @@ class _Worker:
             return
         job = Job.decode(frame.body)
         try:
-            self._answer(job)
+            if job.calls:
+                self._answer_federated(job)
+            else:
+                self._answer(job)
         except QuerySyntaxError as error:
             self._fail(_locate(error, job.text))
         except KgError as error:
@@ -152,7 +162,24 @@ class _Worker:
         self._stores.move_to_end(path)
         return store
 
-    def _answer(self, job: Job) -> None:
+    def _answer_federated(self, job: Job) -> None:
+        from endpoint.federation.relay import RemoteFailed  # noqa: PLC0415 - workers without a link do without it
+
+        assert self._relay is not None
+        with self._relay.serve(job) as relayed:
+            try:
+                self._relay.bind(self._open(job.store))
+                self._answer(relayed, check=self._relay.check)
+            except QuerySyntaxError as error:
+                self._fail(self._relay.locate(_locate(error, relayed.text)))
+            except RemoteFailed as error:
+                self._fail(error.failure)
+            except KgError as error:
+                # Of a request that failed, the engine knows no more than that.
+                self._fail(self._relay.failure or Failure(code=error.code, message=str(error)))
+
+    def _answer(self, job: Job, check: Callable[[], None] | None = None) -> None:
+        """Write the result of a job; ``check`` may still raise when all of it is made."""
         store = self._open(job.store)
         result = _evaluate(store, job)
         writer = _FrameWriter(self._connection, job.media_type)
@@ -163,6 +190,8 @@ class _Worker:
             self._write_triples(result, output, rdf_format)
         else:
             write_result(result, output, media_type=job.media_type)
+        if check is not None:
+            check()
         writer.finish()
 
     def _write_triples(self, triples: ox.QueryTriples, output: IO[bytes], rdf_format: ox.RdfFormat) -> None:
@@ -263,6 +292,14 @@ def _leave_network() -> bool:
     return bool(libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
 
 
+def _make_relay(link: socket.socket, *, has_own_loopback: bool) -> Relay:
+    from endpoint.federation.relay import Relay, raise_loopback  # noqa: PLC0415 - as above
+
+    if has_own_loopback:
+        raise_loopback()
+    return Relay(link)
+
+
 def _end_with_server(connection: socket.socket) -> None:
     """End the process when the server's end of the socket closes, even in the middle of a query."""
     poller = select.poll()
@@ -273,14 +310,15 @@ def _end_with_server(connection: socket.socket) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a worker: ``DESCRIPTOR MEMORY_BYTES PREFIXES_PATH``."""
-    descriptor, memory_bytes, prefixes_path = arguments
+    """Run a worker: ``MEMORY_BYTES PREFIXES_PATH DESCRIPTOR [DESCRIPTOR_OF_THE_GATEWAY]``."""
+    memory_bytes, prefixes_path, *descriptors = arguments
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if hasattr(os, "SCHED_BATCH"):
         # A worker that wakes up does not push the server off its processor: 8 % more look-ups.
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    connection = socket.socket(fileno=int(descriptor))
-    worker = _Worker(connection, memory_bytes=int(memory_bytes), prefixes_path=Path(prefixes_path))
+    connection, *links = (socket.socket(fileno=int(each)) for each in descriptors)
+    link = links[0] if links else None
+    worker = _Worker(connection, link, memory_bytes=int(memory_bytes), prefixes_path=Path(prefixes_path))
     threading.Thread(target=_end_with_server, args=(connection,), daemon=True).start()
     # The engine recurses: a deep stack is only address space until it is used.
     threading.stack_size(_STACK_BYTES)
