@@ -31,28 +31,44 @@ from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.operations import health, metrics
 from endpoint.operations.observe import QueryLog
 from endpoint.pages import about, editor, site
-from endpoint.settings import EndpointSettings
+from endpoint.settings import EndpointSettings, read_secret
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.connection import WorkerOptions
+from endpoint.sparql.engine import Engine
 from endpoint.sparql.guard import Limits
 from endpoint.sparql.pool import PoolLimits, QueryPool
+from endpoint.sparql.remote import RemoteEngine, RemoteOptions
 from endpoint.sparql.route import RouteOptions, SparqlRoute
 from kg.errors import KgError
 from kg.queries import load_directory
 
-__all__ = ["create_app", "create_pool"]
+__all__ = ["create_app", "create_engine"]
 
 _PACKAGE = Path(__file__).parent
 _MIB = 1024 * 1024
 
 
-def create_pool(settings: EndpointSettings) -> QueryPool:
-    """The pool of query workers that the settings ask for, not started yet."""
-    return QueryPool(_pool_limits(settings), _worker_options(settings))
+def create_engine(settings: EndpointSettings) -> Engine:
+    """What answers queries, as the settings ask for it, not started yet: the pool, or another engine before it.
+
+    Raises:
+        SettingsError: the file with the authorization for the other engine cannot be read.
+    """
+    pool = QueryPool(_pool_limits(settings), _worker_options(settings))
+    if not settings.remote_sparql_url:
+        return pool
+    options = RemoteOptions(
+        url=settings.remote_sparql_url,
+        authorization=read_secret(settings.remote_authorization_file),
+        connections=settings.remote_connections,
+        timeout_s=settings.query_timeout_s,
+        queue_wait_s=settings.query_queue_wait_s,
+    )
+    return RemoteEngine(pool, options)
 
 
-def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
-    """The application that serves the releases of the settings; it starts the pool and closes it."""
+def create_app(settings: EndpointSettings, pool: Engine) -> ASGIApp:
+    """The application that serves the releases of the settings; it starts the engine and closes it."""
     releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
     build = _build_digest()

@@ -14,9 +14,9 @@ from typing import Final
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from endpoint.app import create_app, create_pool
+from endpoint.app import create_app, create_engine
 from endpoint.settings import EndpointSettings, load_settings, server_environment
-from endpoint.sparql.pool import QueryPool
+from endpoint.sparql.engine import Engine
 from kg.errors import SettingsError
 
 __all__ = ["run"]
@@ -35,9 +35,9 @@ def run(settings: EndpointSettings) -> None:
 
 
 async def _serve(settings: EndpointSettings) -> None:
-    pool = create_pool(settings)
+    engine = create_engine(settings)
     server = Server(
-        create_app(settings, pool),
+        create_app(settings, engine),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -54,18 +54,18 @@ async def _serve(settings: EndpointSettings) -> None:
     _log.info("CHAP on %s", settings.base_url)
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if stopped.is_set():
-        await _stop(pool, server, serving)
+        await _stop(engine, server, serving)
     stopping.cancel()
     if serving.done():
         serving.result()  # where it failed, that is said here
 
 
-async def _stop(pool: QueryPool, server: Server, serving: asyncio.Task[None]) -> None:
+async def _stop(engine: Engine, server: Server, serving: asyncio.Task[None]) -> None:
     """End the running queries first: granian waits for the requests that are under way.
 
     It would wait for half a request, or for a client that does not read, as long as these please.
     """
-    await pool.close()
+    await engine.close()
     server.stop()  # type: ignore[no-untyped-call]
     _, waiting = await asyncio.wait({serving}, timeout=_PATIENCE_S)
     if waiting:

@@ -4,6 +4,7 @@
     |- SourceError            TableError, LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
+    |- RemoteError            RemoteRefused, RemoteUnavailable, RemoteIncomplete
     |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned
     |- ResourceNotFound, NotAcceptable
     |- SettingsError
@@ -35,6 +36,10 @@ __all__ = [
     "ReleaseNotFound",
     "ReleasePinned",
     "ReleasePruned",
+    "RemoteError",
+    "RemoteIncomplete",
+    "RemoteRefused",
+    "RemoteUnavailable",
     "ResourceNotFound",
     "SettingsError",
     "SourceError",
@@ -163,6 +168,31 @@ class ReleasePinned(ReleaseError):
 
     code = "release-pinned"
     exit_code = 2
+
+
+class RemoteError(KgError):
+    """Another server does not do what was asked of it."""
+
+    code = "remote"
+
+
+class RemoteRefused(RemoteError):
+    """Another server turned a request down; the message says what to change."""
+
+    code = "remote-refused"
+
+
+class RemoteUnavailable(RemoteError):
+    """Another server cannot be reached, or did not answer in time, again and again."""
+
+    code = "remote-unavailable"
+
+
+class RemoteIncomplete(RemoteError):
+    """Another server holds or gives less than it was sent or has."""
+
+    code = "remote-incomplete"
+    exit_code = 1
 
 
 class ResourceNotFound(KgError):

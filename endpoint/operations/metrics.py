@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from endpoint.http.cache import ResponseCache
 from endpoint.http.clients import FairShare
-from endpoint.sparql.pool import QueryPool
+from endpoint.sparql.engine import Engine
 
 __all__ = ["Metrics", "routes"]
 
@@ -43,7 +43,7 @@ class _Latency:
 class Metrics:
     """What is counted, read when somebody asks."""
 
-    def __init__(self, *, pool: QueryPool, share: FairShare) -> None:
+    def __init__(self, *, pool: Engine, share: FairShare) -> None:
         self._registry = CollectorRegistry()
         self.latency: defaultdict[str, _Latency] = defaultdict(_Latency)
         self.sent_bytes = 0
@@ -67,7 +67,7 @@ class Metrics:
 class _State(Collector):
     """Figures that others hold already."""
 
-    def __init__(self, metrics: Metrics, pool: QueryPool, share: FairShare) -> None:
+    def __init__(self, metrics: Metrics, pool: Engine, share: FairShare) -> None:
         self._metrics = metrics
         self._pool = pool
         self._share = share

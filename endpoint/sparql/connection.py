@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from endpoint.settings import worker_environment
-from endpoint.sparql.frames import FRAME_BYTES, Frame, FrameDecoder, FrameKind, Job, encode_frame
+from endpoint.sparql.frames import FRAME_BYTES, Conversion, Frame, FrameDecoder, FrameKind, Job, encode_frame
 
 __all__ = ["WorkerConnection", "WorkerOptions", "start_worker"]
 
@@ -48,6 +48,8 @@ class WorkerConnection(asyncio.BufferedProtocol):
         self._held_bytes = 0
         self._is_paused = False
         self._waiter: asyncio.Future[None] | None = None
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -72,7 +74,16 @@ class WorkerConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
         """The worker ended, or we ended it (asyncio.BaseProtocol)."""
         self.is_lost = True
+        self._may_write.set()
         self._wake()
+
+    def pause_writing(self) -> None:
+        """The worker does not keep up with what it is fed (asyncio.BaseProtocol)."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """It does again (asyncio.BaseProtocol)."""
+        self._may_write.set()
 
     async def next_frame(self) -> Frame | None:
         """The next frame; None once the worker is gone and all that it said is taken."""
@@ -98,9 +109,19 @@ class WorkerConnection(asyncio.BufferedProtocol):
         self._store = path
         self._send(encode_frame(FrameKind.OPEN, path.encode()))
 
-    def ask(self, job: Job) -> None:
-        """Send a job; its frames follow."""
-        self._send(encode_frame(FrameKind.QUERY, job.encode()))
+    def ask(self, job: Job | Conversion) -> None:
+        """Send a job; its frames follow, those of a conversion once it is fed."""
+        kind = FrameKind.QUERY if isinstance(job, Job) else FrameKind.CONVERT
+        self._send(encode_frame(kind, job.encode()))
+
+    async def feed(self, chunk: bytes) -> None:
+        """Send a piece of what is to be converted, as soon as the worker has read enough of what was sent before."""
+        self._send(encode_frame(FrameKind.DATA, chunk))
+        await self._may_write.wait()
+
+    def end_feed(self) -> None:
+        """Say that all of it was sent."""
+        self._send(encode_frame(FrameKind.END))
 
     def make_nice(self) -> None:
         """Let every other process go first; there is no way back for an ordinary user."""

@@ -2,7 +2,8 @@
 
 A frame is one byte for its kind, four for the length of its body (big-endian), and the body. The server sends
 ``QUERY`` and ``OPEN``; a worker answers a query by ``WHOLE`` where the result fits one frame, else by
-``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD.
+``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD. After ``CONVERT DATA* END`` it answers alike: the result of
+another engine in the media type that was asked for.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple, TypeAlias
 __all__ = [
     "FRAME_BYTES",
     "Binding",
+    "Conversion",
     "Failure",
     "Frame",
     "FrameDecoder",
@@ -43,6 +45,7 @@ class FrameKind(IntEnum):
     END = 6  # worker: the result is complete
     FAILURE = 7  # worker: it is not, and why
     WHOLE = 8  # worker: the complete result, after the number of its rows
+    CONVERT = 9  # server: a conversion, whose input follows
 
 
 class Frame(NamedTuple):
@@ -84,6 +87,24 @@ class Job:
             named_graphs=tuple(named_graphs),
             bindings={name: (term[0], term[1], term[2]) for name, term in bindings.items()},
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conversion:
+    """A result of another engine to be written anew: the media types that it comes in and that it goes out in."""
+
+    source_type: str
+    media_type: str
+
+    def encode(self) -> bytes:
+        """The body of its frame."""
+        return json.dumps([self.source_type, self.media_type]).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Conversion:
+        """The conversion in the body of a frame."""
+        source_type, media_type = json.loads(body)
+        return cls(source_type=source_type, media_type=media_type)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

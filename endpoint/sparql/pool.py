@@ -12,7 +12,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from logging import getLogger
@@ -21,7 +21,7 @@ from typing import Final, Literal, TypeAlias
 from endpoint.http.problems import Problem
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
 from endpoint.sparql.failures import busy_problem, closing_problem, crash_problem, failure_problem, timeout_problem
-from endpoint.sparql.frames import Failure, Frame, FrameKind, Job, decode_whole
+from endpoint.sparql.frames import Conversion, Failure, Frame, FrameKind, Job, decode_whole
 
 __all__ = ["Answer", "PoolLimits", "QueryPool", "StopReason"]
 
@@ -57,6 +57,8 @@ class Answer:
         self.whole: bytes | None = None
         self.rows: int | None = None
         self.started = time.monotonic()
+        # Why the input of a conversion ended early.
+        self.broken: Problem | None = None
         self._limits = limits
 
     async def begin(self) -> None:
@@ -97,7 +99,20 @@ class Answer:
             raise failure_problem(Failure.decode(frame.body))
         return frame
 
+    async def feed(self, source: AsyncIterable[bytes]) -> None:
+        """Give the worker what it converts; where that breaks off, so does the answer."""
+        try:
+            async for chunk in source:
+                await self.worker.feed(chunk)
+        except Problem as problem:
+            self.broken = problem
+            self.worker.kill()
+        else:
+            self.worker.end_feed()
+
     async def _account_for_death(self) -> Problem:
+        if self.broken is not None:
+            return self.broken
         if self.reason == "timeout":
             return timeout_problem(self._limits.timeout_s)
         if self.reason == "busy":
@@ -133,9 +148,17 @@ class QueryPool:
         self.stopped: Counter[str] = Counter()
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a worker is alive to take a query."""
-        return bool(self._quick)
+    def trouble(self) -> str | None:
+        """Why no query can be taken; None when a worker is alive."""
+        return None if self._quick else "No query worker is alive; new ones are being started."
+
+    def describe(self) -> dict[str, object]:
+        """What the health route shows beside the counts (endpoint.sparql.engine)."""
+        return {}
+
+    def mark(self, store: str) -> str:  # noqa: ARG002 - the signature is that of an engine
+        """What tells the answers of this engine from those of another; nothing, since there is always a pool."""
+        return ""
 
     def counts(self) -> dict[str, int]:
         """How many workers and queries are where, for the health route."""
@@ -185,12 +208,18 @@ class QueryPool:
             worker.open_store(path)
 
     @asynccontextmanager
-    async def answer(self, job: Job, spending: AbstractContextManager[None] | None = None) -> AsyncIterator[Answer]:
+    async def answer(
+        self,
+        job: Job | Conversion,
+        spending: AbstractContextManager[None] | None = None,
+        source: AsyncIterable[bytes] | None = None,
+    ) -> AsyncIterator[Answer]:
         """The answer to a job, begun well; leaving the context before its end kills the worker.
 
         Args:
             job: what to ask.
             spending: entered while a worker is busy with the job, not while the job waits for one.
+            source: what a conversion converts; it raises a Problem where that breaks off.
 
         Raises:
             Problem: the job was not admitted, or its evaluation failed before the first byte.
@@ -199,13 +228,21 @@ class QueryPool:
         answer = Answer(worker, self.limits)
         self._running.add(answer)
         self._has_work.set()
+        feeding: asyncio.Task[None] | None = None
         try:
             with spending or nullcontext():
                 worker.ask(job)
+                if source is not None:
+                    feeding = asyncio.create_task(answer.feed(source))
                 await answer.begin()
                 yield answer
         finally:
             self._running.discard(answer)
+            if feeding is not None and not feeding.done():
+                # The worker still waits for the rest.
+                feeding.cancel()
+                await asyncio.gather(feeding, return_exceptions=True)
+                answer.is_complete = False
             if not answer.is_complete:
                 self.stopped[answer.reason or "left-or-crashed"] += 1
             self._release(worker, is_usable=answer.is_complete)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final, Literal
 
+from endpoint.http.problems import Problem
 from endpoint.sparql.frames import Binding
 from endpoint.sparql.lexer import Kind, Token, iter_tokens
 
@@ -18,6 +20,7 @@ __all__ = ["Query", "bind_values", "write_term"]
 
 _FORMS: Final = frozenset(["SELECT", "ASK", "CONSTRUCT", "DESCRIBE"])
 _CLAUSES: Final = frozenset(["WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FROM", *_FORMS])
+_DESCRIBED: Final = "?described"
 _UNSAFE: Final = re.compile(r"[\x00-\x20<>\"{}|^`\\]")
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -177,6 +180,17 @@ class Query:
         self._read = _Reader(text)
 
     @property
+    def text(self) -> str:
+        """The query."""
+        return self._text
+
+    @property
+    def form(self) -> str:
+        """SELECT, ASK, CONSTRUCT or DESCRIBE; empty where the text is no query."""
+        form = self._read.scopes[0].form
+        return form.text.upper() if form is not None else ""
+
+    @property
     def names_dataset(self) -> bool:
         """Whether it says itself what it asks (FROM)."""
         return self._read.names_dataset
@@ -186,15 +200,13 @@ class Query:
         """How many solutions it asks for at most."""
         return self._read.limit
 
-    def place_default_graph(self, iri: str | None, *, namespace: str, hidden: Sequence[str]) -> str:
-        """The query for an engine that holds the default graph under a name, or, with None, as its own default graph.
+    def place_default_graph(self, iri: str, *, namespace: str, hidden: Sequence[str]) -> Query:
+        """The query for an engine that holds the default graph under a name.
 
         A pattern in any graph sees only those of the namespace, and none of the hidden ones: the engine may hold more.
 
-        >>> Query("ASK { GRAPH ?g { ?s ?p ?o } }").place_default_graph(None, namespace="a:", hidden=["a:h"])
-        'ASK { GRAPH ?g { ?s ?p ?o } FILTER(STRSTARTS(STR(?g), "a:") && ?g != <a:h>) }'
-        >>> Query("ASK { ?s ?p ?o }").place_default_graph("a:d", namespace="a:", hidden=[])
-        'ASK { GRAPH <a:d> { ?s ?p ?o } }'
+        >>> Query("ASK { GRAPH ?g { ?s ?p ?o } }").place_default_graph("a:d", namespace="a:", hidden=["a:d"]).text
+        'ASK { GRAPH <a:d> { GRAPH ?g { ?s ?p ?o } FILTER(STRSTARTS(STR(?g), "a:") && ?g != <a:d>) } }'
         """
         start = write_term(("literal", namespace, ""))
         pieces = []
@@ -203,15 +215,62 @@ class Query:
                 shut = "".join(f" && {each.graph} != {write_term(('iri', graph, ''))}" for graph in hidden)
                 pieces.append((each.end + 1, each.end + 1, f" FILTER(STRSTARTS(STR({each.graph}), {start}){shut})"))
         scope = self._read.scopes[0]
-        if iri is not None and scope.root is not None:
+        if scope.root is not None:
             root = scope.root
-            if scope.form is not None and scope.form.text.upper() == "CONSTRUCT" and self._read.groups[0] is root:
+            if self.form == "CONSTRUCT" and self._read.groups[0] is root:
                 # CONSTRUCT WHERE { ... }: the pattern is the template, and takes no GRAPH.
-                at = scope.form.position + len(scope.form.text)
-                pieces.append((at, at, f" {self._text[root.start : root.end + 1]}"))
+                pieces.append((self._after_form, self._after_form, f" {self._text[root.start : root.end + 1]}"))
             pieces.append((root.start + 1, root.start + 1, f" GRAPH {write_term(('iri', iri, ''))} {{"))
             pieces.append((root.end, root.end, "} "))
-        return _change(self._text, pieces)
+        return Query(_change(self._text, pieces))
+
+    def count_solutions(self) -> Query:
+        """A SELECT with a short row for each solution of a CONSTRUCT.
+
+        >>> Query("CONSTRUCT { ?s ?p 1 } WHERE { ?s ?p ?o } LIMIT 9").count_solutions().text
+        'SELECT (1 AS ?solution) WHERE { ?s ?p ?o } LIMIT 9'
+        """
+        first = self._read.groups[0]
+        start = first.end + 1 if first.kind == "template" else self._after_form
+        return Query(f"{self._text[: self._after_form - len(self.form)]}SELECT (1 AS ?solution){self._text[start:]}")
+
+    def describe_as_construct(self) -> Query:
+        """The query, a DESCRIBE as the CONSTRUCT of all that has a described thing as its subject.
+
+        What a description is, each engine decides for itself (SPARQL 1.1, section 16.4); this is what ours does.
+
+        Raises:
+            Problem: all variables are to be described, and nobody but the engine knows which they are.
+
+        >>> Query("DESCRIBE <a:b>").describe_as_construct().form
+        'CONSTRUCT'
+        """
+        if self.form != "DESCRIBE":
+            return self
+        tokens = [each for each in iter_tokens(self._text) if each.position >= self._after_form]
+        things = list(takewhile(lambda each: each.kind in (Kind.VARIABLE, Kind.IRI, Kind.NAME), tokens))
+        if not things:
+            raise Problem(
+                "describe-all", 400, "DESCRIBE * is not answered by the engine behind this server; name variables."
+            )
+        root, rest = self._read.scopes[0].root, ""
+        if len(things) < len(tokens):
+            # Which graphs to ask (FROM), and where there is no pattern, nothing else that matters.
+            rest = self._text[tokens[len(things)].position : root.start if root else None]
+        branches = [["VALUES", _DESCRIBED, "{", each.text, "}"] for each in things if each.kind is not Kind.VARIABLE]
+        if root is not None:
+            pattern, after = self._text[root.start : root.end + 1], self._text[root.end + 1 :]
+            variables = [each.text for each in things if each.kind is Kind.VARIABLE]
+            branches += [["SELECT", f"({each} AS {_DESCRIBED})", pattern, after] for each in variables]
+        statement = f"{{ {_DESCRIBED} ?described_property ?described_value }}"
+        where = " UNION ".join("{ " + " ".join(each) + " }" for each in branches)
+        start = self._text[: self._after_form - len(self.form)]
+        return Query(" ".join([start + "CONSTRUCT", statement, rest, "{", where, statement, "}"]))
+
+    @property
+    def _after_form(self) -> int:
+        form = self._read.scopes[0].form
+        return form.position + len(form.text) if form is not None else 0
 
 
 def bind_values(text: str, bindings: Mapping[str, Binding]) -> str:
