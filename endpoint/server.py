@@ -97,6 +97,8 @@ def _check_address(settings: EndpointSettings) -> None:
 def main() -> int:
     """Serve with the settings of the environment until a signal comes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # It would write a line for each query of another engine.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = load_settings()
         _check_address(settings)
