@@ -91,7 +91,7 @@ class RemoteEngine:
 
     def describe(self) -> dict[str, object]:
         """Where the other engine is, which release it holds, what is wrong with that."""
-        return {**self._pool.describe(), "url": self._options.url, "release": self._held, "running": self._running}
+        return {**self._pool.describe(), "url": self._options.url, "held": self._held, "running": self._running}
 
     def counts(self) -> dict[str, int]:
         """The counts of the pool, and the queries that the other engine is busy with."""

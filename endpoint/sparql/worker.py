@@ -151,6 +151,8 @@ class _Worker:
                 write_result(_read_truth(result), output, media_type=conversion.media_type)
         except SyntaxError as error:
             raise RemoteError(f"the result of the other engine cannot be read: {error.msg}") from error
+        # A truth value is read before its document ends.
+        feed.drain()
         writer.finish()
 
     def _fail(self, failure: Failure) -> None:
