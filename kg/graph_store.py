@@ -7,7 +7,7 @@ may be sent again without harm, so what fails in passing is tried again, with lo
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -74,8 +74,9 @@ def find_query_url(graph_store_url: str) -> str:
 class GraphStore:
     """A server to publish to."""
 
-    def __init__(self, url: str, query_url: str, access: Access) -> None:
+    def __init__(self, url: str, query_url: str, access: Access, *, pauses_s: Sequence[float] = _PAUSES_S) -> None:
         self.url = url
+        self._pauses_s = pauses_s
         self.query_url = query_url
         self._media_type = _N_TRIPLES
         headers = {"User-Agent": "chap-kg"}
@@ -150,7 +151,7 @@ class GraphStore:
 
     def _send(self, method: Method, url: str, **request: object) -> httpx.Response:
         trouble = ""
-        for pause_s in (*_PAUSES_S, None):
+        for pause_s in (*self._pauses_s, None):
             try:
                 response = self._client.request(method, url, **request)  # type: ignore[arg-type]
             except httpx.TransportError as error:
@@ -164,7 +165,7 @@ class GraphStore:
                 wait_s = None if pause_s is None else max(pause_s, _read_pause(response))
             if wait_s is not None:
                 time.sleep(wait_s)
-        raise RemoteUnavailable(f"{url} did not answer in {len(_PAUSES_S) + 1} attempts: {trouble}")
+        raise RemoteUnavailable(f"{url} did not answer in {len(self._pauses_s) + 1} attempts: {trouble}")
 
     def _check(self, response: httpx.Response, what: str) -> None:
         if response.is_success:

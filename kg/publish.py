@@ -76,8 +76,17 @@ class _Part:
         ).encode()
 
 
-def publish_release(release: Release, store: GraphStore, *, progress: Progress) -> PublishSummary:
+def publish_release(
+    release: Release, store: GraphStore, *, progress: Progress, note_s: float = _NOTE_S
+) -> PublishSummary:
     """What was done to bring a release to another server; nothing when it is there already.
+
+    Args:
+        release: what to bring there.
+        store: the server.
+        progress: told before each graph, and at the end.
+        note_s: seconds after which it is noted there what is complete; what is not noted yet is sent again after an
+            interruption.
 
     Raises:
         RdfError: a graph of the release has a name outside of ours, or one of those that say what was published.
@@ -98,7 +107,7 @@ def publish_release(release: Release, store: GraphStore, *, progress: Progress) 
                 time.sleep(_NOTICE_S)
             for graph in gone:
                 store.delete(graph)
-            _send_all(store, missing, progress)
+            _send_all(store, missing, progress, note_s)
         merged = _verify(store, parts)
         whole = f'<{PUBLISHED_GRAPH}> <{_IDENTIFIER}> "{release.id}" .\n'.encode()
         store.put(PUBLISHED_GRAPH, whole + b"".join(each.note() for each in parts.values()))
@@ -168,7 +177,7 @@ class _GraphFiles:
         return self._directory / f"{hashlib.sha256(graph.encode()).hexdigest()}.nt"
 
 
-def _send_all(store: GraphStore, parts: Collection[_Part], progress: Progress) -> None:
+def _send_all(store: GraphStore, parts: Collection[_Part], progress: Progress, note_s: float) -> None:
     """Send graphs, and note which are there; at an interruption, too, where that is still possible."""
     notes: list[bytes] = []
     noted_at = time.monotonic()
@@ -180,7 +189,7 @@ def _send_all(store: GraphStore, parts: Collection[_Part], progress: Progress) -
             for piece in pieces:
                 store.add(part.graph, piece)
             notes.append(part.note())
-            if time.monotonic() - noted_at >= _NOTE_S:
+            if time.monotonic() - noted_at >= note_s:
                 store.add(PUBLISHED_GRAPH, b"".join(notes))
                 notes, noted_at = [], time.monotonic()
     except KeyboardInterrupt:
