@@ -42,7 +42,7 @@ _CURES: Final = {
     415: "it reads neither N-Triples nor Turtle there",
 }
 
-Method: TypeAlias = Literal["PUT", "POST", "DELETE", "GET"]
+Method: TypeAlias = Literal["PUT", "POST", "DELETE"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +108,6 @@ class GraphStore:
         response = self._send("DELETE", self.url, params={"graph": graph})
         if response.status_code != 404:
             self._check(response, f"DELETE {graph}")
-
-    def fetch(self, graph: str) -> bytes:
-        """The triples of the graph as N-Triples; errors as those of :meth:`put`."""
-        response = self._send("GET", self.url, params={"graph": graph}, headers={"Accept": _N_TRIPLES})
-        self._check(response, f"GET {graph}")
-        return response.content
 
     def select(self, text: str) -> list[dict[str, str]]:
         """The rows of a SELECT, values by variable.

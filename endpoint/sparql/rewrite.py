@@ -253,19 +253,21 @@ class Query:
             raise Problem(
                 "describe-all", 400, "DESCRIBE * is not answered by the engine behind this server; name variables."
             )
+        # A line ends before what comes after it: it may be a comment.
         root, rest = self._read.scopes[0].root, ""
         if len(things) < len(tokens):
             # Which graphs to ask (FROM), and where there is no pattern, nothing else that matters.
-            rest = self._text[tokens[len(things)].position : root.start if root else None]
-        branches = [["VALUES", _DESCRIBED, "{", each.text, "}"] for each in things if each.kind is not Kind.VARIABLE]
+            rest = self._text[tokens[len(things)].position : root.start if root else None] + "\n"
+        fixed = [each.text for each in things if each.kind is not Kind.VARIABLE]
+        branches = [["VALUES", _DESCRIBED, "{", *fixed, "}"]] if fixed else []
         if root is not None:
-            pattern, after = self._text[root.start : root.end + 1], self._text[root.end + 1 :]
+            pattern, after = self._text[root.start : root.end + 1], self._text[root.end + 1 :] + "\n"
             variables = [each.text for each in things if each.kind is Kind.VARIABLE]
-            branches += [["SELECT", f"({each} AS {_DESCRIBED})", pattern, after] for each in variables]
-        statement = f"{{ {_DESCRIBED} ?described_property ?described_value }}"
-        where = " UNION ".join("{ " + " ".join(each) + " }" for each in branches)
+            branches += [["{", "SELECT", f"({each} AS {_DESCRIBED})", pattern, after, "}"] for each in variables]
+        statement = f"{_DESCRIBED} ?described_property ?described_value"
+        where = " UNION ".join(" ".join(["{", *each, statement, "}"]) for each in branches)
         start = self._text[: self._after_form - len(self.form)]
-        return Query(" ".join([start + "CONSTRUCT", statement, rest, "{", where, statement, "}"]))
+        return Query(" ".join([start + "CONSTRUCT", "{", statement, "}", rest, "{", where, "}"]))
 
     @property
     def _after_form(self) -> int:

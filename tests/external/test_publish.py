@@ -115,7 +115,7 @@ def test_next_release_sends_what_changed_and_deletes_what_is_gone(root: Path, be
     assert held(behind).keys() == {"alpha", "beta", "default", "provenance", "published", "own"}
 
 
-def test_interrupted_it_goes_on_where_it_stopped(root: Path, behind: Engine, proxy: Proxy) -> None:
+def test_interrupted_it_goes_on_where_it_stopped(root: Path, engine: Engine, behind: Engine, proxy: Proxy) -> None:
     names = [f"g{number:02}" for number in range(12)]
     release = release_with(root, **dict.fromkeys(names, 2))
 
@@ -127,7 +127,7 @@ def test_interrupted_it_goes_on_where_it_stopped(root: Path, behind: Engine, pro
     with pytest.raises(RemoteUnavailable, match="did not answer in 2 attempts"):
         publish_release(release, store, progress=lambda *_: None, note_s=0)
     store.close()
-    assert len(held(behind).keys() - {"published"}) == 7
+    assert len(held(engine).keys() - {"published"}) == 7
     proxy.rule = lambda _: None
     proxy.passed.clear()
     done = publish(behind, root)
