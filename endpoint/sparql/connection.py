@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from endpoint.settings import worker_environment
-from endpoint.sparql.frames import FRAME_BYTES, Frame, FrameDecoder, FrameKind, Job, encode_count, encode_frame
+from endpoint.sparql.frames import (
+    FRAME_BYTES,
+    Conversion,
+    Frame,
+    FrameDecoder,
+    FrameKind,
+    Job,
+    encode_count,
+    encode_frame,
+)
 
 __all__ = ["FINAL", "Overseer", "Receiver", "WorkerConnection", "WorkerOptions", "start_worker"]
 
@@ -89,6 +98,8 @@ class WorkerConnection(asyncio.BufferedProtocol):
         # The first is the one that it is busy with, since then where another was before it.
         self.jobs: deque[Receiver] = deque()
         self.begun = 0.0
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self.ready: asyncio.Future[Frame | None] = loop.create_future()
         # How it ended, and what it said last.
         self.epitaph: asyncio.Future[tuple[int, str]] = loop.create_future()
@@ -130,9 +141,18 @@ class WorkerConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
         """The worker ended, or we ended it (asyncio.BaseProtocol)."""
         self.is_lost = True
+        self._may_write.set()
         if not self.ready.done():
             self.ready.set_result(None)
         self._overseer.note_lost(self)
+
+    def pause_writing(self) -> None:
+        """The worker does not keep up with what it is fed (asyncio.BaseProtocol)."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """It does again (asyncio.BaseProtocol)."""
+        self._may_write.set()
 
     def resume(self) -> None:
         """Read on, after what was held has been taken."""
@@ -147,10 +167,20 @@ class WorkerConnection(asyncio.BufferedProtocol):
         self._store = path
         self._send(encode_frame(FrameKind.OPEN, path.encode()))
 
-    def ask(self, job: Job, receiver: Receiver) -> None:
-        """Send a job; its frames follow those of the jobs before it."""
+    def ask(self, job: Job | Conversion, receiver: Receiver) -> None:
+        """Send a job; its frames follow those of the jobs before it, those of a conversion once it is fed."""
         self.jobs.append(receiver)
-        self._send(encode_frame(FrameKind.QUERY, job.encode()))
+        kind = FrameKind.QUERY if isinstance(job, Job) else FrameKind.CONVERT
+        self._send(encode_frame(kind, job.encode()))
+
+    async def feed(self, chunk: bytes) -> None:
+        """Send a piece of what is to be converted, as soon as the worker has read enough of what was sent before."""
+        self._send(encode_frame(FrameKind.DATA, chunk))
+        await self._may_write.wait()
+
+    def end_feed(self) -> None:
+        """Say that all of it was sent."""
+        self._send(encode_frame(FrameKind.END))
 
     def take_back(self) -> list[Receiver]:
         """Those whose jobs are not begun, to be asked elsewhere; should one begin all the same, its result is lost."""

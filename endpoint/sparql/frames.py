@@ -2,7 +2,8 @@
 
 A frame is one byte for its kind, four for the length of its body (big-endian), and the body. The server sends
 ``QUERY``, ``OPEN`` and ``DROP``; a worker answers its queries in turn, each by ``WHOLE`` where the result fits one
-frame, else by ``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD.
+frame, else by ``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD. After ``CONVERT DATA* END`` it answers
+alike: the result of another engine in the media type that was asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "FRAME_BYTES",
     "Binding",
     "Call",
+    "Conversion",
     "Failure",
     "Frame",
     "FrameDecoder",
@@ -52,6 +54,7 @@ class FrameKind(IntEnum):
     # On the second socket, where federation is configured; DATA, END and FAILURE there come from the server.
     FETCH = 11  # worker: ask this endpoint this query
     VERDICT = 12  # worker: the answer that ended was one (1) or not (0)
+    CONVERT = 13  # server: a conversion, whose input follows
 
 
 _KINDS: Final = {int(kind): kind for kind in FrameKind}
@@ -136,6 +139,24 @@ def _decode_head(head: bytes) -> _Head:
     store, media_type, default_graphs, named_graphs, bindings, calls = json.loads(head)
     terms = {name: (term[0], term[1], term[2]) for name, term in bindings.items()}
     return store, media_type, tuple(default_graphs), tuple(named_graphs), terms, tuple(Call(*each) for each in calls)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conversion:
+    """A result of another engine to be written anew: the media types that it comes in and that it goes out in."""
+
+    source_type: str
+    media_type: str
+
+    def encode(self) -> bytes:
+        """The body of its frame."""
+        return json.dumps([self.source_type, self.media_type]).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Conversion:
+        """The conversion in the body of a frame."""
+        source_type, media_type = json.loads(body)
+        return cls(source_type=source_type, media_type=media_type)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
