@@ -93,8 +93,8 @@ class Answer:
 
     @property
     def is_alone(self) -> bool:
-        """Whether its worker can have no jobs beside it: it may have to wait for what it is fed."""
-        return self._source is not None
+        """Whether its worker has no jobs beside it: it waits for others, or would ask them twice when asked again."""
+        return self._source is not None or (isinstance(self.job, Job) and bool(self.job.calls))
 
     def begin_feed(self) -> None:
         """Give the worker what it converts, piece by piece."""
