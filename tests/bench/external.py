@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
-
 from kg.build import build
 from kg.queries import load_directory
 from kg.settings import KgSettings
@@ -96,7 +94,9 @@ def main() -> int:
         table = make_table(measure(releases_dir, Path(directory)))
     print(table)
     if options.readme:
-        conditions = f"The shipped data; through this server each time, the fastest of {_TIMES}; server and engine on one machine."
+        conditions = (
+            f"The shipped data, through this server; the fastest of {_TIMES}; server and engine on one machine."
+        )
         write_into(_ROOT / "README.md", table, conditions, mark=_MARK)
     return 0
 

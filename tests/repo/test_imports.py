@@ -12,6 +12,7 @@ FENCES = {
     # what                 who may import it
     "pyoxigraph": ("kg/", "endpoint/sparql/worker"),
     "pyshacl": ("kg/validate.py",),
+    "httpx": ("kg/graph_store.py", "endpoint/sparql/remote.py"),
     "SPARQLWrapper": ("kg/remote.py",),
     "fastapi": ("endpoint/",),
     "starlette": ("endpoint/",),
