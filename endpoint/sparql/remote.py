@@ -85,13 +85,13 @@ class RemoteEngine:
             return None
         held = f"holds {self._held}" if self._held else "holds no release whole"
         return (
-            f"The engine at {self._options.url} {held}, and {wanted} is current: 'kg publish' brings it there. "
+            f"The engine behind this server {held}, and {wanted} is current: 'kg publish' brings it there. "
             "Until then the query processes of this server answer."
         )
 
     def describe(self) -> dict[str, object]:
-        """Where the other engine is, which release it holds, what is wrong with that."""
-        return {**self._pool.describe(), "url": self._options.url, "held": self._held, "running": self._running}
+        """Which release the other engine holds whole."""
+        return {**self._pool.describe(), "held": self._held}
 
     def counts(self) -> dict[str, int]:
         """The counts of the pool, and the queries that the other engine is busy with."""
@@ -100,7 +100,8 @@ class RemoteEngine:
     async def start(self) -> None:
         """Start the pool, and ask the other engine which release it holds."""
         await self._pool.start()
-        headers = {"User-Agent": "chap-endpoint"}
+        # It is near, and to unpack its answers would keep the server from others.
+        headers = {"User-Agent": "chap-endpoint", "Accept-Encoding": "identity"}
         if self._options.authorization is not None:
             headers["Authorization"] = self._options.authorization
         self._client = httpx.AsyncClient(
@@ -110,6 +111,8 @@ class RemoteEngine:
             trust_env=False,
         )
         await self._check()
+        if self.trouble is not None:
+            _log.warning("%s", self.trouble)
         self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -226,7 +229,7 @@ class RemoteEngine:
             # Virtuoso writes these members, which no standard has.
             self._truncates_silently = "link" in document["head"] or "distinct" in document["results"]
         except (httpx.HTTPError, Problem, ValueError, LookupError, TypeError) as error:
-            self._unreachable = f"The engine at {self._options.url} does not answer as a SPARQL server: {error}"
+            self._unreachable = f"The engine behind this server does not answer as a SPARQL server: {error}"
         else:
             self._unreachable = None
 

@@ -120,7 +120,7 @@ class _Reader:
         elif self._follows("CONSTRUCT"):
             group.kind = "template"
         else:
-            if self._is_in_clause:
+            if self._is_in_clause and not self._follows("EXISTS"):
                 self._scope.root = group
             if self._before[1].kind is Kind.VARIABLE and self._before[0].text.upper() == "GRAPH":
                 group.graph = self._before[1].text
@@ -214,14 +214,13 @@ class Query:
             if each.graph is not None:
                 shut = "".join(f" && {each.graph} != {write_term(('iri', graph, ''))}" for graph in hidden)
                 pieces.append((each.end + 1, each.end + 1, f" FILTER(STRSTARTS(STR({each.graph}), {start}){shut})"))
-        scope = self._read.scopes[0]
-        if scope.root is not None:
-            root = scope.root
-            if self.form == "CONSTRUCT" and self._read.groups[0] is root:
-                # CONSTRUCT WHERE { ... }: the pattern is the template, and takes no GRAPH.
-                pieces.append((self._after_form, self._after_form, f" {self._text[root.start : root.end + 1]}"))
-            pieces.append((root.start + 1, root.start + 1, f" GRAPH {write_term(('iri', iri, ''))} {{"))
-            pieces.append((root.end, root.end, "} "))
+            if each.outer is None and each.kind == "pattern":
+                pieces.append((each.start + 1, each.start + 1, f" GRAPH {write_term(('iri', iri, ''))} {{"))
+                pieces.append((each.end, each.end, "} "))
+        root = self._read.scopes[0].root
+        if root is not None and self.form == "CONSTRUCT" and self._read.groups[0] is root:
+            # CONSTRUCT WHERE { ... }: the pattern is the template, and takes no GRAPH.
+            pieces.append((self._after_form, self._after_form, f" {self._text[root.start : root.end + 1]}"))
         return Query(_change(self._text, pieces))
 
     def count_solutions(self) -> Query:
