@@ -66,6 +66,8 @@ class RemoteEngine:
         self._pool = pool
         self._options = options
         self._client: httpx.AsyncClient | None = None
+        # One of its own, so that a check never waits for queries.
+        self._checking: httpx.AsyncClient | None = None
         self._watcher: asyncio.Task[None] | None = None
         # The store that is asked now, and the release that the other engine holds whole.
         self._store: str | None = None
@@ -100,16 +102,10 @@ class RemoteEngine:
     async def start(self) -> None:
         """Start the pool, and ask the other engine which release it holds."""
         await self._pool.start()
-        # It is near, and to unpack its answers would keep the server from others.
-        headers = {"User-Agent": "chap-endpoint", "Accept-Encoding": "identity"}
-        if self._options.authorization is not None:
-            headers["Authorization"] = self._options.authorization
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            limits=httpx.Limits(max_connections=self._options.connections, max_keepalive_connections=None),
-            timeout=httpx.Timeout(self._options.timeout_s, connect=_CHECK_S, pool=self._options.queue_wait_s),
-            trust_env=False,
-        )
+        options = self._options
+        timeout = httpx.Timeout(options.timeout_s, connect=_CHECK_S, pool=options.queue_wait_s)
+        self._client = _make_client(options, connections=options.connections, timeout=timeout)
+        self._checking = _make_client(options, connections=1, timeout=httpx.Timeout(_CHECK_S))
         await self._check()
         if self.trouble is not None:
             _log.warning("%s", self.trouble)
@@ -119,8 +115,9 @@ class RemoteEngine:
         """Leave the other engine, and close the pool."""
         if self._watcher is not None:
             self._watcher.cancel()
-        if self._client is not None:
-            await self._client.aclose()
+        for client in (self._client, self._checking):
+            if client is not None:
+                await client.aclose()
         await self._pool.close()
 
     def prepare_store(self, path: str) -> None:
@@ -217,11 +214,9 @@ class RemoteEngine:
 
     async def _check(self) -> None:
         """Ask which release the other engine holds whole."""
-        assert self._client is not None
+        assert self._checking is not None
         try:
-            response = await self._client.post(
-                self._options.url, data={"query": _MARKER}, headers={"Accept": _JSON}, timeout=_CHECK_S
-            )
+            response = await self._checking.post(self._options.url, data={"query": _MARKER}, headers={"Accept": _JSON})
             await _check_response(response, _CHECK_S, None)
             document = response.json()
             rows = document["results"]["bindings"]
@@ -232,6 +227,15 @@ class RemoteEngine:
             self._unreachable = f"The engine behind this server does not answer as a SPARQL server: {error}"
         else:
             self._unreachable = None
+
+
+def _make_client(options: RemoteOptions, *, connections: int, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    # The engine is near, and to unpack its answers would keep the server from others.
+    headers = {"User-Agent": "chap-endpoint", "Accept-Encoding": "identity"}
+    if options.authorization is not None:
+        headers["Authorization"] = options.authorization
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    return httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, trust_env=False)
 
 
 @dataclass(frozen=True, kw_only=True)
