@@ -258,15 +258,19 @@ class Query:
             # Which graphs to ask (FROM), and where there is no pattern, nothing else that matters.
             rest = self._text[tokens[len(things)].position : root.start if root else None] + "\n"
         fixed = [each.text for each in things if each.kind is not Kind.VARIABLE]
-        branches = [["VALUES", _DESCRIBED, "{", *fixed, "}"]] if fixed else []
+        branches = {_DESCRIBED: ["VALUES", _DESCRIBED, "{", *fixed, "}"]} if fixed else {}
         if root is not None:
             pattern, after = self._text[root.start : root.end + 1], self._text[root.end + 1 :] + "\n"
             variables = [each.text for each in things if each.kind is Kind.VARIABLE]
-            branches += [["{", "SELECT", f"({each} AS {_DESCRIBED})", pattern, after, "}"] for each in variables]
-        statement = f"{_DESCRIBED} ?described_property ?described_value"
-        where = " UNION ".join(" ".join(["{", *each, statement, "}"]) for each in branches)
+            branches |= {each: ["{", "SELECT", each, pattern, after, "}"] for each in variables}
+        # A branch binds one of the subjects, and the template leaves out what is not bound.
+        statements = {each: f"{each} {_DESCRIBED}_property {_DESCRIBED}_value" for each in branches}
+        template = " . ".join(statements.values())
+        # A release has no blank nodes, so the filter takes nothing away; but Virtuoso then begins with the subject.
+        filtered = {each: f"{statement} FILTER(ISIRI({each}))" for each, statement in statements.items()}
+        where = " UNION ".join(" ".join(["{", *parts, filtered[each], "}"]) for each, parts in branches.items())
         start = self._text[: self._after_form - len(self.form)]
-        return Query(" ".join([start + "CONSTRUCT", "{", statement, "}", rest, "{", where, "}"]))
+        return Query(" ".join([start + "CONSTRUCT", "{", template, "}", rest, "{", where, "}"]))
 
     @property
     def _after_form(self) -> int:
