@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
@@ -39,6 +39,7 @@ _JSON: Final = "application/sparql-results+json"
 _TRIPLES: Final = "application/n-triples"
 _POLL_S: Final = 1.0
 _CHECK_S: Final = 10.0
+_START_S: Final = 3.0
 _WORDS_BYTES: Final = 4_000
 # No graph: a dataset that names none of a kind has none of them, which Virtuoso takes for all.
 _NO_GRAPH: Final = "urn:x-chap:none"
@@ -75,6 +76,7 @@ class RemoteEngine:
         self._unreachable: str | None = "The other engine was not asked yet which release it holds."
         self._truncates_silently = False
         self._running = 0
+        self._was_checked = asyncio.Event()
         self.stopped: Counter[str] = pool.stopped
 
     @property
@@ -106,10 +108,12 @@ class RemoteEngine:
         timeout = httpx.Timeout(options.timeout_s, connect=_CHECK_S, pool=options.queue_wait_s)
         self._client = _make_client(options, connections=options.connections, timeout=timeout)
         self._checking = _make_client(options, connections=1, timeout=httpx.Timeout(_CHECK_S))
-        await self._check()
+        self._watcher = asyncio.create_task(self._watch())
+        # The server is there for its own releases even where the other engine hangs.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._was_checked.wait(), _START_S)
         if self.trouble is not None:
             _log.warning("%s", self.trouble)
-        self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
         """Leave the other engine, and close the pool."""
@@ -209,8 +213,9 @@ class RemoteEngine:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(_POLL_S)
             await self._check()
+            self._was_checked.set()
+            await asyncio.sleep(_POLL_S)
 
     async def _check(self) -> None:
         """Ask which release the other engine holds whole."""
