@@ -108,6 +108,10 @@ class EndpointSettings:
         for name in ("public_url", "remote_sparql_url"):
             if (url := getattr(self, name)) and urlsplit(url).scheme not in ("http", "https"):
                 raise SettingsError(f"{_PREFIX}{name.upper()} must start with http:// or https://")
+        if "@" in urlsplit(self.remote_sparql_url).netloc:
+            raise SettingsError(
+                "ENDPOINT_REMOTE_SPARQL_URL must hold no password: use ENDPOINT_REMOTE_AUTHORIZATION_FILE"
+            )
 
     @property
     def base_url(self) -> str:

@@ -102,7 +102,7 @@ def publish_release(
         missing = [each for each in parts.values() if there.get(each.graph) != each.digest]
         gone = sorted(there.keys() - parts.keys())
         if missing or gone or not is_whole:
-            store.put(PUBLISHED_GRAPH, b"".join(each.note() for each in done))
+            _note(store, done)
             if is_whole:
                 time.sleep(_NOTICE_S)
             for graph in gone:
@@ -118,6 +118,15 @@ def publish_release(
         triples=sum(each.triples for each in missing),
         merged=tuple(merged),
     )
+
+
+def _note(store: GraphStore, parts: Collection[_Part]) -> None:
+    """Say that these graphs are there, and that no release is whole."""
+    if parts:
+        store.put(PUBLISHED_GRAPH, b"".join(each.note() for each in parts))
+    else:
+        # Not every server takes an empty graph.
+        store.delete(PUBLISHED_GRAPH)
 
 
 def _split(release: Release, directory: Path) -> Iterator[_Part]:
@@ -227,7 +236,7 @@ def _verify(store: GraphStore, parts: Mapping[str, _Part]) -> list[str]:
             wrong[part.graph] = f"{part.graph} holds {size} of {part.triples} triples"
     if wrong:
         # Those will be sent again.
-        store.put(PUBLISHED_GRAPH, b"".join(each.note() for each in parts.values() if each.graph not in wrong))
+        _note(store, [each for each in parts.values() if each.graph not in wrong])
         shown = "; ".join(list(wrong.values())[:_SHOWN])
         raise RemoteIncomplete(
             f"{len(wrong)} graphs are not whole at {store.url}: {shown}; publish again, which sends them anew"

@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
@@ -40,6 +40,7 @@ _JSON: Final = "application/sparql-results+json"
 _TRIPLES: Final = "application/n-triples"
 _POLL_S: Final = 1.0
 _CHECK_S: Final = 10.0
+_START_S: Final = 3.0
 _WORDS_BYTES: Final = 4_000
 # No graph: a dataset that names none of a kind has none of them, which Virtuoso takes for all.
 _NO_GRAPH: Final = "urn:x-chap:none"
@@ -67,6 +68,8 @@ class RemoteEngine:
         self._pool = pool
         self._options = options
         self._client: httpx.AsyncClient | None = None
+        # One of its own, so that a check never waits for queries.
+        self._checking: httpx.AsyncClient | None = None
         self._watcher: asyncio.Task[None] | None = None
         # The store that is asked now, and the release that the other engine holds whole.
         self._store: str | None = None
@@ -74,6 +77,7 @@ class RemoteEngine:
         self._unreachable: str | None = "The other engine was not asked yet which release it holds."
         self._truncates_silently = False
         self._running = 0
+        self._was_checked = asyncio.Event()
         self.stopped: Counter[str] = pool.stopped
 
     @property
@@ -86,13 +90,13 @@ class RemoteEngine:
             return None
         held = f"holds {self._held}" if self._held else "holds no release whole"
         return (
-            f"The engine at {self._options.url} {held}, and {wanted} is current: 'kg publish' brings it there. "
+            f"The engine behind this server {held}, and {wanted} is current: 'kg publish' brings it there. "
             "Until then the query processes of this server answer."
         )
 
     def describe(self) -> dict[str, object]:
-        """Where the other engine is, which release it holds, what is wrong with that."""
-        return {**self._pool.describe(), "url": self._options.url, "held": self._held, "running": self._running}
+        """Which release the other engine holds whole."""
+        return {**self._pool.describe(), "held": self._held}
 
     def counts(self) -> dict[str, int]:
         """The counts of the pool, and the queries that the other engine is busy with."""
@@ -101,24 +105,24 @@ class RemoteEngine:
     async def start(self) -> None:
         """Start the pool, and ask the other engine which release it holds."""
         await self._pool.start()
-        headers = {"User-Agent": "chap-endpoint"}
-        if self._options.authorization is not None:
-            headers["Authorization"] = self._options.authorization
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            limits=httpx.Limits(max_connections=self._options.connections, max_keepalive_connections=None),
-            timeout=httpx.Timeout(self._options.timeout_s, connect=_CHECK_S, pool=self._options.queue_wait_s),
-            trust_env=False,
-        )
-        await self._check()
+        options = self._options
+        timeout = httpx.Timeout(options.timeout_s, connect=_CHECK_S, pool=options.queue_wait_s)
+        self._client = _make_client(options, connections=options.connections, timeout=timeout)
+        self._checking = _make_client(options, connections=1, timeout=httpx.Timeout(_CHECK_S))
         self._watcher = asyncio.create_task(self._watch())
+        # The server is there for its own releases even where the other engine hangs.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._was_checked.wait(), _START_S)
+        if self.trouble is not None:
+            _log.warning("%s", self.trouble)
 
     async def close(self) -> None:
         """Leave the other engine, and close the pool."""
         if self._watcher is not None:
             self._watcher.cancel()
-        if self._client is not None:
-            await self._client.aclose()
+        for client in (self._client, self._checking):
+            if client is not None:
+                await client.aclose()
         await self._pool.close()
 
     def prepare_store(self, path: str) -> None:
@@ -210,16 +214,15 @@ class RemoteEngine:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(_POLL_S)
             await self._check()
+            self._was_checked.set()
+            await asyncio.sleep(_POLL_S)
 
     async def _check(self) -> None:
         """Ask which release the other engine holds whole."""
-        assert self._client is not None
+        assert self._checking is not None
         try:
-            response = await self._client.post(
-                self._options.url, data={"query": _MARKER}, headers={"Accept": _JSON}, timeout=_CHECK_S
-            )
+            response = await self._checking.post(self._options.url, data={"query": _MARKER}, headers={"Accept": _JSON})
             await _check_response(response, _CHECK_S, None)
             document = response.json()
             rows = document["results"]["bindings"]
@@ -227,9 +230,18 @@ class RemoteEngine:
             # Virtuoso writes these members, which no standard has.
             self._truncates_silently = "link" in document["head"] or "distinct" in document["results"]
         except (httpx.HTTPError, Problem, ValueError, LookupError, TypeError) as error:
-            self._unreachable = f"The engine at {self._options.url} does not answer as a SPARQL server: {error}"
+            self._unreachable = f"The engine behind this server does not answer as a SPARQL server: {error}"
         else:
             self._unreachable = None
+
+
+def _make_client(options: RemoteOptions, *, connections: int, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    # The engine is near, and to unpack its answers would keep the server from others.
+    headers = {"User-Agent": "chap-endpoint", "Accept-Encoding": "identity"}
+    if options.authorization is not None:
+        headers["Authorization"] = options.authorization
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    return httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, trust_env=False)
 
 
 @dataclass(frozen=True, kw_only=True)

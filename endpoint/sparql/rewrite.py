@@ -120,7 +120,7 @@ class _Reader:
         elif self._follows("CONSTRUCT"):
             group.kind = "template"
         else:
-            if self._is_in_clause:
+            if self._is_in_clause and not self._follows("EXISTS"):
                 self._scope.root = group
             if self._before[1].kind is Kind.VARIABLE and self._before[0].text.upper() == "GRAPH":
                 group.graph = self._before[1].text
@@ -214,14 +214,13 @@ class Query:
             if each.graph is not None:
                 shut = "".join(f" && {each.graph} != {write_term(('iri', graph, ''))}" for graph in hidden)
                 pieces.append((each.end + 1, each.end + 1, f" FILTER(STRSTARTS(STR({each.graph}), {start}){shut})"))
-        scope = self._read.scopes[0]
-        if scope.root is not None:
-            root = scope.root
-            if self.form == "CONSTRUCT" and self._read.groups[0] is root:
-                # CONSTRUCT WHERE { ... }: the pattern is the template, and takes no GRAPH.
-                pieces.append((self._after_form, self._after_form, f" {self._text[root.start : root.end + 1]}"))
-            pieces.append((root.start + 1, root.start + 1, f" GRAPH {write_term(('iri', iri, ''))} {{"))
-            pieces.append((root.end, root.end, "} "))
+            if each.outer is None and each.kind == "pattern":
+                pieces.append((each.start + 1, each.start + 1, f" GRAPH {write_term(('iri', iri, ''))} {{"))
+                pieces.append((each.end, each.end, "} "))
+        root = self._read.scopes[0].root
+        if root is not None and self.form == "CONSTRUCT" and self._read.groups[0] is root:
+            # CONSTRUCT WHERE { ... }: the pattern is the template, and takes no GRAPH.
+            pieces.append((self._after_form, self._after_form, f" {self._text[root.start : root.end + 1]}"))
         return Query(_change(self._text, pieces))
 
     def count_solutions(self) -> Query:
@@ -259,15 +258,19 @@ class Query:
             # Which graphs to ask (FROM), and where there is no pattern, nothing else that matters.
             rest = self._text[tokens[len(things)].position : root.start if root else None] + "\n"
         fixed = [each.text for each in things if each.kind is not Kind.VARIABLE]
-        branches = [["VALUES", _DESCRIBED, "{", *fixed, "}"]] if fixed else []
+        branches = {_DESCRIBED: ["VALUES", _DESCRIBED, "{", *fixed, "}"]} if fixed else {}
         if root is not None:
             pattern, after = self._text[root.start : root.end + 1], self._text[root.end + 1 :] + "\n"
             variables = [each.text for each in things if each.kind is Kind.VARIABLE]
-            branches += [["{", "SELECT", f"({each} AS {_DESCRIBED})", pattern, after, "}"] for each in variables]
-        statement = f"{_DESCRIBED} ?described_property ?described_value"
-        where = " UNION ".join(" ".join(["{", *each, statement, "}"]) for each in branches)
+            branches |= {each: ["{", "SELECT", each, pattern, after, "}"] for each in variables}
+        # A branch binds one of the subjects, and the template leaves out what is not bound.
+        statements = {each: f"{each} {_DESCRIBED}_property {_DESCRIBED}_value" for each in branches}
+        template = " . ".join(statements.values())
+        # A release has no blank nodes, so the filter takes nothing away; but Virtuoso then begins with the subject.
+        filtered = {each: f"{statement} FILTER(ISIRI({each}))" for each, statement in statements.items()}
+        where = " UNION ".join(" ".join(["{", *parts, filtered[each], "}"]) for each, parts in branches.items())
         start = self._text[: self._after_form - len(self.form)]
-        return Query(" ".join([start + "CONSTRUCT", "{", statement, "}", rest, "{", where, "}"]))
+        return Query(" ".join([start + "CONSTRUCT", "{", template, "}", rest, "{", where, "}"]))
 
     @property
     def _after_form(self) -> int:

@@ -288,8 +288,8 @@ def _find_results_format(media_type: str) -> ox.QueryResultsFormat:
 def _read_truth(result: ox.QuerySolutions | ox.QueryBoolean) -> ox.QuerySolutions | ox.QueryBoolean:
     """The result, and the truth value in place of the table that old Virtuoso servers make of one."""
     if isinstance(result, ox.QuerySolutions) and [each.value for each in result.variables] == [_TRUTH]:
-        (row,) = result
-        truth = b"true" if str(getattr(row[0], "value", "")) in ("1", "true") else b"false"
+        # One row with 1 for true, none for false.
+        truth = b"true" if any(getattr(row[0], "value", "") in ("1", "true") for row in result) else b"false"
         return ox.parse_query_results(truth, format=ox.QueryResultsFormat.TSV)
     return result
 

@@ -119,8 +119,8 @@ def test_interrupted_it_goes_on_where_it_stopped(root: Path, engine: Engine, beh
     names = [f"g{number:02}" for number in range(12)]
     release = release_with(root, **dict.fromkeys(names, 2))
 
-    def cut_after_seven(_: Passing) -> str | None:
-        return "cut" if proxy.count("PUT") >= 7 else None
+    def cut_after_seven(passing: Passing) -> str | None:
+        return "cut" if passing.method == "PUT" and proxy.count("PUT") >= 7 else None
 
     proxy.rule = cut_after_seven
     store = GraphStore(behind.graph_store_url, behind.query_url, Access(), pauses_s=(0.0,))
