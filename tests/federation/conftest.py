@@ -95,6 +95,17 @@ def _show(term: dict[str, str] | None) -> str:
     return "_" if term["type"] == "bnode" else f"{term['value']}@{term.get('xml:lang', '')}^{term.get('datatype', '')}"
 
 
+def find_hubs(local: ox.Store) -> list[str]:
+    """Some of our hubs."""
+    found = local.query(
+        "SELECT DISTINCT ?hub { ?hub a <https://w3id.org/chap/def#Hub> } ORDER BY ?hub LIMIT " + str(HUBS)
+    )
+    assert isinstance(found, ox.QuerySolutions)
+    hubs = [str(solution["hub"].value) for solution in found]
+    assert len(hubs) == HUBS
+    return hubs
+
+
 def fill(store: ox.Store, hubs: list[str]) -> None:
     """Give the second server statements about our hubs, and about things that we do not know."""
     lines = [
@@ -110,14 +121,8 @@ def fill(store: ox.Store, hubs: list[str]) -> None:
 def federation(release: Release, releases_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     directory = tmp_path_factory.mktemp("federation")
     local = open_read_only(release.store_path)
-    found = local.query(
-        "SELECT DISTINCT ?hub { ?hub a <https://w3id.org/chap/def#Hub> } ORDER BY ?hub LIMIT " + str(HUBS)
-    )
-    assert isinstance(found, ox.QuerySolutions)
-    hubs = [str(solution["hub"].value) for solution in found]
-    assert len(hubs) == HUBS
     with run_outside() as outside:
-        fill(outside.store, hubs)
+        fill(outside.store, find_hubs(local))
         entries = {
             name: {"iri": IRI + name, "url": f"{outside.url}/{name}", **COMMON, **values}
             for name, values in ENTRIES.items()
