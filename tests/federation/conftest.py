@@ -114,6 +114,7 @@ def fill(store: ox.Store, hubs: list[str]) -> None:
         for number, iri in enumerate(hubs)
     ]
     lines += [f"<urn:o:thing{number}> <urn:o:year> {number} ." for number in range(200)]
+    lines += [f"<urn:o:thing{number}> <urn:o:note> {number % 3} ." for number in range(6)]
     store.load("\n".join(lines).encode(), format=ox.RdfFormat.TURTLE)
 
 
