@@ -24,10 +24,10 @@ IRI = "http://outside.example/"
 ENTRIES: dict[str, dict[str, object]] = {
     "plain": {"cache_ttl_s": 0},
     "kept": {"cache_ttl_s": 3600},
-    "brief": {"cache_ttl_s": 0.3},
+    "brief": {"cache_ttl_s": 1.5},
     "get": {"method": "GET", "cache_ttl_s": 0},
     "quick": {"timeout_s": 0.5, "cache_ttl_s": 0},
-    "fragile": {"breaker_failures": 2, "breaker_pause_s": 1, "cache_ttl_s": 0},
+    "fragile": {"breaker_failures": 2, "breaker_pause_s": 2, "cache_ttl_s": 0},
     "stubborn": {"retries": 2, "cache_ttl_s": 0},
     "small": {"max_mib": 0.01, "cache_ttl_s": 0},
     "few": {"max_bindings": 5, "max_rows": 50, "cache_ttl_s": 0},
@@ -49,7 +49,7 @@ def write_allowlist(path: Path, entries: dict[str, dict[str, object]]) -> Path:
     return path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Federation:
     """Both servers."""
 
