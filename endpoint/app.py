@@ -33,11 +33,13 @@ from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.operations import health, metrics
 from endpoint.operations.observe import QueryLog
 from endpoint.pages import about, editor, site
-from endpoint.settings import EndpointSettings
+from endpoint.settings import EndpointSettings, read_secret
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.connection import WorkerOptions
+from endpoint.sparql.engine import Engine
 from endpoint.sparql.guard import Limits
 from endpoint.sparql.pool import PoolLimits, QueryPool
+from endpoint.sparql.remote import RemoteEngine, RemoteOptions
 from endpoint.sparql.route import RouteOptions, SparqlRoute
 from kg.allowlist import SHIPPED_NAME, load_allowlist
 from kg.errors import KgError
@@ -47,7 +49,7 @@ from kg.settings import asset_directory
 if TYPE_CHECKING:
     from endpoint.federation.gateway import Gateway
 
-__all__ = ["create_app", "create_gateway", "create_pool"]
+__all__ = ["create_app", "create_engine", "create_gateway"]
 
 _PACKAGE = Path(__file__).parent
 _MIB = 1024 * 1024
@@ -68,13 +70,27 @@ def create_gateway(settings: EndpointSettings) -> Gateway | None:
     return Gateway(load_allowlist(path), base_url=settings.base_url)
 
 
-def create_pool(settings: EndpointSettings, gateway: Gateway | None = None) -> QueryPool:
-    """The pool of query workers that the settings ask for, not started yet."""
-    return QueryPool(_pool_limits(settings), _worker_options(settings, gateway))
+def create_engine(settings: EndpointSettings, gateway: Gateway | None = None) -> Engine:
+    """What answers queries, as the settings ask for it, not started yet: the pool, or another engine before it.
+
+    Raises:
+        SettingsError: the file with the authorization for the other engine cannot be read.
+    """
+    pool = QueryPool(_pool_limits(settings), _worker_options(settings, gateway))
+    if not settings.remote_sparql_url:
+        return pool
+    options = RemoteOptions(
+        url=settings.remote_sparql_url,
+        authorization=read_secret(settings.remote_authorization_file),
+        connections=settings.remote_connections,
+        timeout_s=settings.query_timeout_s,
+        queue_wait_s=settings.query_queue_wait_s,
+    )
+    return RemoteEngine(pool, options)
 
 
-def create_app(settings: EndpointSettings, pool: QueryPool, gateway: Gateway | None = None) -> ASGIApp:
-    """The application that serves the releases of the settings; it starts the pool and closes it."""
+def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None = None) -> ASGIApp:
+    """The application that serves the releases of the settings; it starts the engine and closes it."""
     releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
     build = _build_digest()

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from endpoint.app import create_app, create_gateway, create_pool
+from endpoint.app import create_app, create_engine, create_gateway
 from endpoint.settings import EndpointSettings, load_settings, server_environment
-from endpoint.sparql.pool import QueryPool
+from endpoint.sparql.engine import Engine
 from kg.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def run(settings: EndpointSettings) -> None:
 
 
 async def _serve(settings: EndpointSettings, gateway: Gateway | None) -> None:
-    pool = create_pool(settings, gateway)
+    engine = create_engine(settings, gateway)
     server = Server(
-        create_app(settings, pool, gateway),
+        create_app(settings, engine, gateway),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -57,18 +57,18 @@ async def _serve(settings: EndpointSettings, gateway: Gateway | None) -> None:
     _log.info("CHAP on %s", settings.base_url)
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if stopped.is_set():
-        await _stop(pool, server, serving)
+        await _stop(engine, server, serving)
     stopping.cancel()
     if serving.done():
         serving.result()  # where it failed, that is said here
 
 
-async def _stop(pool: QueryPool, server: Server, serving: asyncio.Task[None]) -> None:
+async def _stop(engine: Engine, server: Server, serving: asyncio.Task[None]) -> None:
     """End the running queries first: granian waits for the requests that are under way.
 
     It would wait for half a request, or for a client that does not read, as long as these please.
     """
-    await pool.close()
+    await engine.close()
     server.stop()  # type: ignore[no-untyped-call]
     _, waiting = await asyncio.wait({serving}, timeout=_PATIENCE_S)
     if waiting:
@@ -100,6 +100,8 @@ def _check_address(settings: EndpointSettings) -> None:
 def main() -> int:
     """Serve with the settings of the environment until a signal comes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # It would write a line for each query of another engine.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = load_settings()
         _check_address(settings)

@@ -8,6 +8,7 @@
     |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned
     |- ResourceNotFound, NotAcceptable
     |- SettingsError
+    |- EngineFailed, EnginesDisagree   whether the data fits the shapes is not known
     '- PublishRefused         a gate was not met
 
 Every class has a stable ``code`` in kebab case, used by the CLI and in problem documents (RFC 9457), and an
@@ -19,6 +20,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "EngineFailed",
+    "EnginesDisagree",
     "InvalidIri",
     "KgError",
     "LicenceUnknown",
@@ -213,6 +216,20 @@ class SettingsError(KgError):
 
     code = "settings"
     exit_code = 2
+
+
+class EngineFailed(KgError):
+    """A SHACL engine gave up, so nothing is known about the data; that is never a pass."""
+
+    code = "engine-failed"
+    exit_code = 1
+
+
+class EnginesDisagree(KgError):
+    """Two SHACL engines find different things in the same data; the message lists the differences."""
+
+    code = "engines-disagree"
+    exit_code = 1
 
 
 class PublishRefused(KgError):

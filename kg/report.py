@@ -154,14 +154,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings of a validation, the hardest first, then by record."""
+    """All findings of a validation, the hardest first, then by record; and the shapes that had nothing to look at."""
 
     results: tuple[Result, ...]
+    idle_shapes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, results: Iterable[Result]) -> Report:
+    def of(cls, results: Iterable[Result], *, idle_shapes: Iterable[str] = ()) -> Report:
         """The report of these findings, in order."""
-        return cls(tuple(sorted(set(results), key=_order)))
+        return cls(tuple(sorted(set(results), key=_order)), tuple(sorted(idle_shapes)))
 
     @property
     def violations(self) -> tuple[Result, ...]:

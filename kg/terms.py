@@ -12,9 +12,11 @@ from kg.errors import InvalidIri, UnknownPrefix
 __all__ = [
     "BASE",
     "CHAP",
+    "DEFAULT_GRAPH",
     "GRAPH",
     "PROVENANCE_GRAPH",
     "PUBLIC_PLACEHOLDER",
+    "PUBLISHED_GRAPH",
     "RELEASE",
     "SCHEME",
     "SHAPES",
@@ -39,6 +41,9 @@ SCHEME: Final = BASE + "scheme/"
 GRAPH: Final = BASE + "graph/"
 RELEASE: Final = BASE + "release/"
 PROVENANCE_GRAPH: Final = GRAPH + "provenance"
+# On other servers: the default graph under a name, and what was put there (kg.publish). No release holds them.
+DEFAULT_GRAPH: Final = GRAPH + "default"
+PUBLISHED_GRAPH: Final = GRAPH + "published"
 # Stands in stored descriptions for the address that users see; the server puts its own there (RFC 2606: never a host).
 PUBLIC_PLACEHOLDER: Final = "http://public.invalid"
 

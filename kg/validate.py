@@ -1,51 +1,40 @@
 """Validate: does what we would publish fit the shapes? A report is a value; an exception means that we could not look.
 
-The engine is pyshacl on SHACL Core: no inference, no advanced features. A graph in which no node is a target conforms,
-and a misspelt term of SHACL is ignored without a word, so the shapes are checked before they check anything.
+SHACL Core, no inference. The engine of the gate is fast; a second one gives its opinion on request.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import defaultdict
+import mmap
+import re
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Final, get_args
 
 import pyoxigraph as ox
-from pyshacl import validate as run_pyshacl
-from rdflib import DCTERMS, OWL, RDF, RDFS, SH, BNode, Graph, Literal, URIRef
-from rdflib.exceptions import ParserError
-from rdflib.term import Node
 
-from kg.errors import RdfError, RdfSyntaxError
-from kg.rdfio import load_graph
+from kg.errors import RdfError
 from kg.report import Report, Result, Severity, Trace
 from kg.tables import RecordRef
-from kg.terms import CHAP, SCHEME, SHAPES, mint_graph
+from kg.terms import SCHEME
+from kg.validation import engine
+from kg.validation.findings import Finding, Term
+from kg.validation.shapes import RDF, RDFS, SH, Shapes, get_name, load_shapes
 
-__all__ = ["Report", "Result", "Trace", "load_shapes", "validate"]
+__all__ = ["Report", "Result", "Trace", "validate"]
 
-_TERM_TYPES: Final = (OWL.Class, RDFS.Class, OWL.ObjectProperty, OWL.DatatypeProperty, RDF.Property)
-# Where shapes name a class or a property; a misspelt one would make the constraint say nothing.
-_NAMING: Final = (
-    SH.targetClass,
-    SH["class"],
-    SH.path,
-    SH.targetSubjectsOf,
-    SH.targetObjectsOf,
-    SH.equals,
-    SH.disjoint,
-    SH.lessThan,
-    SH.lessThanOrEquals,
-)
-_SEVERITIES: Final[dict[Node, Severity]] = {SH[name]: name for name in get_args(Severity)}
-_SUB_CLASS: Final = ox.NamedNode(str(RDFS.subClassOf))
+_SEVERITIES: Final[dict[str, Severity]] = {name: name for name in get_args(Severity)}
+_TYPE: Final = ox.NamedNode(RDF + "type")
+_SUB_CLASS: Final = ox.NamedNode(RDFS + "subClassOf")
+# A concept as subject and as object of a line of N-Quads: no literal can hold such bytes there (its quotes come after).
+_DESCRIBED: Final = re.compile(rb"^<(%b[^>]*)> " % re.escape(SCHEME.encode()), re.MULTILINE)
+_USED: Final = re.compile(rb" <(%b[^>]*)>(?: <[^>]*>)? \.$" % re.escape(SCHEME.encode()), re.MULTILINE)
 
 
-def validate(data: ox.Store, *, shapes_dir: Path, ontology_dir: Path, trace: Trace | None = None) -> Report:
+def validate(
+    data: ox.Store, *, shapes_dir: Path, ontology_dir: Path, trace: Trace | None = None, cross_check: bool = False
+) -> Report:
     """The findings about all graphs of a store taken together.
 
     What the store does not say about classes and concepts that it uses is taken from the ontology, so that a
@@ -56,200 +45,100 @@ def validate(data: ox.Store, *, shapes_dir: Path, ontology_dir: Path, trace: Tra
         shapes_dir: the folder with the shapes; folders below it are not read.
         ontology_dir: the folder with ontology and schemes.
         trace: node IRI to the rows that it came from.
+        cross_check: whether a second engine has to find the same.
 
     Raises:
-        RdfError: the shapes are no good, so nothing can be said about the data.
+        RdfError: the shapes are no good, or a finding is about a blank node, so nothing can be said about the data.
+        EngineFailed: an engine gave up.
+        EnginesDisagree: the engines find different things.
     """
-    shapes_graph = load_shapes(shapes_dir, ontology_dir)
-    with _quiet("rdflib.term"):
-        data_graph = _merge(data)
-        for statement in _iter_context(data_graph, ontology_dir):
-            data_graph.add(statement)
-        _, report_graph, _ = run_pyshacl(data_graph, shacl_graph=shapes_graph, advanced=False, inplace=True)
-    assert isinstance(report_graph, Graph)
-    return Report.of(_iter_results(report_graph, trace or {}))
+    shapes = load_shapes(shapes_dir, ontology_dir)
+    with tempfile.TemporaryDirectory(prefix="chap-validate-") as directory:
+        path = Path(directory) / "data.nq"
+        data.dump(str(path), format=ox.RdfFormat.N_QUADS)
+        context = [*shapes.ontology.quads_for_pattern(None, _SUB_CLASS, None), *_iter_concepts(path, shapes.ontology)]
+        with path.open("ab") as output:
+            output.write(ox.serialize(context, format=ox.RdfFormat.N_QUADS) or b"")
+        if cross_check:
+            from kg.validation.compare import find_twice  # noqa: PLC0415 - loads the slow engine
+
+            findings = find_twice(path, shapes)
+        else:
+            findings = engine.find(path, shapes.constraints)
+    return Report.of(
+        (_make_result(each, shapes, trace or {}) for each in findings),
+        idle_shapes=_iter_idle(data, shapes),
+    )
 
 
-def load_shapes(shapes_dir: Path, ontology_dir: Path) -> Graph:
-    """The shapes of a folder, after they passed the checks that a SHACL engine does not make.
-
-    Every term of SHACL exists; every class, property and concept is declared in the ontology or listed by
-    ``dcterms:requires`` in the shapes; every shape that is referred to is there; the shapes are well-formed (the
-    shapes of SHACL itself, SHACL appendix C).
-
-    Raises:
-        RdfSyntaxError: a file is no Turtle.
-        RdfError: there are no shapes, or a check failed; the message lists every problem.
-    """
-    paths = sorted(shapes_dir.glob("*.ttl"))
-    vocabulary_paths = sorted([*ontology_dir.glob("*.ttl"), *ontology_dir.glob("imports/*.ttl")])
-    stamps = tuple((path, path.stat().st_mtime_ns) for path in [*paths, *vocabulary_paths])
-    return _load_checked(shapes_dir, ontology_dir, stamps)
-
-
-@lru_cache(maxsize=4)
-def _load_checked(shapes_dir: Path, ontology_dir: Path, stamps: tuple[tuple[Path, int], ...]) -> Graph:
-    """Cached by the files' times: the checks cost seconds, and a server or a test validates again and again."""
-    paths = [path for path, _ in stamps]
-    shapes_graph = _parse(path for path in paths if path.parent == shapes_dir)
-    if not any(shapes_graph.subjects(RDF.type, SH.NodeShape)):
-        raise RdfError(f"{shapes_dir}: no shapes here, so nothing would be checked")
-    declared = _declared_terms(_parse(path for path in paths if path.parent != shapes_dir))
-    declared |= set(shapes_graph.objects(None, DCTERMS.requires))
-    concepts = {URIRef(iri) for iri in _load_concepts(ontology_dir)}
-    if problems := sorted({*_iter_misspelt(shapes_graph, declared, concepts)}) or list(_iter_malformed(shapes_graph)):
-        raise RdfError(f"{shapes_dir}: {len(problems)} problem(s) in the shapes:\n  " + "\n  ".join(problems))
-    return shapes_graph
-
-
-def _parse(paths: Iterable[Path]) -> Graph:
-    graph = Graph()
-    for path in paths:
-        try:
-            graph.parse(path, format="turtle")
-        except (SyntaxError, ParserError) as error:
-            raise RdfSyntaxError(f"{path}: {error}") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise RdfError(f"{path}: {error}") from error
-    return graph
-
-
-def _declared_terms(vocabulary_graph: Graph) -> set[Node]:
-    return {term for term_type in _TERM_TYPES for term in vocabulary_graph.subjects(RDF.type, term_type)}
-
-
-def _iter_misspelt(shapes_graph: Graph, declared: set[Node], concepts: set[URIRef]) -> Iterator[str]:
-    for term in {term for triple in shapes_graph for term in triple if isinstance(term, URIRef)}:
-        if term.startswith(str(SH)) and term not in SH:
-            yield f"{term} is no term of SHACL"
-        elif term.startswith(CHAP) and term not in declared:
-            yield f"{term} is not declared in the ontology"
-        elif term.startswith(SCHEME) and term not in concepts:
-            yield f"{term} is in no scheme of the ontology"
-        elif term.startswith(SHAPES) and term != URIRef(SHAPES) and (term, None, None) not in shapes_graph:
-            yield f"{term} is referred to and does not exist"
-    for naming in _NAMING:
-        for named in shapes_graph.objects(None, naming):
-            if isinstance(named, URIRef) and named not in declared:
-                yield f"{named} is neither declared in the ontology nor required by the shapes"
-
-
-def _iter_malformed(shapes_graph: Graph) -> Iterator[str]:
-    """What the shapes of SHACL itself say about these."""
-    from pyshacl.entrypoints import meta_validate  # noqa: PLC0415 - set up by pyshacl's first validation
-
-    run_pyshacl(Graph(), shacl_graph=Graph())
-    conforms, report_graph, _ = meta_validate(shapes_graph)
-    if not conforms:
-        assert isinstance(report_graph, Graph)
-        for result in report_graph.subjects(RDF.type, SH.ValidationResult):
-            node, path = report_graph.value(result, SH.focusNode), report_graph.value(result, SH.resultPath)
-            yield f"{node} {path or ''}: {report_graph.value(result, SH.resultMessage)}"
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Without the warnings of one logger: a literal that fits no datatype is a finding of ours, in better words."""
-    logger = logging.getLogger(name)
-    was_disabled, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = was_disabled
-
-
-def _merge(data: ox.Store) -> Graph:
-    """The RDF merge of all graphs of a store, in the terms of rdflib."""
-    graph = Graph()
-    known: dict[object, Node] = {}
-
-    def convert(term: object) -> Node:
-        found = known.get(term)
-        if found is None:
-            found = known[term] = _convert(term)
-        return found
-
-    for quad in data:
-        graph.add((convert(quad.subject), convert(quad.predicate), convert(quad.object)))
-    return graph
-
-
-def _convert(term: object) -> Node:
-    match term:
-        case ox.NamedNode():
-            return URIRef(term.value)
-        case ox.BlankNode():
-            return BNode(term.value)
-        case ox.Literal() if term.language:
-            return Literal(term.value, lang=term.language)
-        case ox.Literal():
-            # Not normalised: the form of the sourced literal is what we check.
-            return Literal(term.value, datatype=URIRef(term.datatype.value), normalize=False)
-    raise RdfError(f"{term}: statements about statements cannot be validated")
-
-
-def _load_concepts(ontology_dir: Path) -> dict[str, list[ox.Quad]]:
-    """The statements of all schemes, by subject."""
-    statements: dict[str, list[ox.Quad]] = defaultdict(list)
-    for path in sorted((ontology_dir / "schemes").glob("*.ttl")):
-        for quad in load_graph(path, graph_iri=mint_graph(f"scheme-{path.stem}")):
-            if isinstance(quad.subject, ox.NamedNode):
-                statements[quad.subject.value].append(quad)
-    return statements
-
-
-def _iter_context(data_graph: Graph, ontology_dir: Path) -> Iterator[tuple[Node, Node, Node]]:
-    """Which class is within which, and what the schemes say of concepts that the data uses and does not describe."""
-    for path in sorted(ontology_dir.glob("*.ttl")):
-        for quad in load_graph(path, graph_iri=mint_graph("ontology")):
-            if quad.predicate == _SUB_CLASS:
-                yield _convert(quad.subject), RDFS.subClassOf, _convert(quad.object)
-    described = {str(subject) for subject in data_graph.subjects(unique=True)}
-    used = {str(term) for term in data_graph.objects(unique=True) if isinstance(term, URIRef)}
-    waiting = [iri for iri in used if iri.startswith(SCHEME) and iri not in described]
-    if not waiting:
-        return
-    concepts = _load_concepts(ontology_dir)
+def _iter_concepts(nquads_path: Path, ontology: ox.Store) -> Iterator[ox.Quad]:
+    """What the schemes say of concepts that the data uses and does not describe, and of those that these refer to."""
+    described, used = _find_concepts(nquads_path)
+    waiting = sorted(used - described)
     while waiting:
         iri = waiting.pop()
         if iri in described:
             continue
         described.add(iri)
-        for quad in concepts.get(iri, ()):
-            yield _convert(quad.subject), _convert(quad.predicate), _convert(quad.object)
+        for quad in ontology.quads_for_pattern(ox.NamedNode(iri), None, None):
+            yield quad
             if isinstance(quad.object, ox.NamedNode) and quad.object.value.startswith(SCHEME):
                 waiting.append(quad.object.value)
 
 
-def _iter_results(report_graph: Graph, trace: Trace) -> Iterator[Result]:
-    for report in report_graph.subjects(RDF.type, SH.ValidationReport):
-        for node in report_graph.objects(report, SH.result):
-            parts = {str(predicate): value for predicate, value in report_graph.predicate_objects(node)}
-            focus, value, path = (parts.get(str(SH[name])) for name in ("focusNode", "value", "resultPath"))
-            messages = [each for each in report_graph.objects(node, SH.resultMessage) if isinstance(each, Literal)]
-            yield Result(
-                focus=str(focus),
-                path=None if path is None else str(path),
-                value=_convert_back(value),
-                component=str(parts[str(SH.sourceConstraintComponent)]),
-                severity=_SEVERITIES[parts[str(SH.resultSeverity)]],
-                shape=str(parts[str(SH.sourceShape)]),
-                messages={each.language or "": str(each) for each in messages},
-                records=_rank(_find_records(str(focus), trace), value),
-            )
+def _find_concepts(nquads_path: Path) -> tuple[set[str], set[str]]:
+    """The concepts of ours that the data describes, and those that it uses."""
+    if nquads_path.stat().st_size == 0:
+        return set(), set()
+    with nquads_path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as lines:
+        described, used = ({iri.decode() for iri in pattern.findall(lines)} for pattern in (_DESCRIBED, _USED))
+    return described, used
 
 
-def _convert_back(term: Node | None) -> ox.NamedNode | ox.Literal | ox.BlankNode | None:
-    match term:
-        case URIRef():
-            return ox.NamedNode(str(term))
-        case Literal() if term.language:
-            return ox.Literal(str(term), language=term.language)
-        case Literal():
-            return ox.Literal(str(term), datatype=ox.NamedNode(str(term.datatype)) if term.datatype else None)
-        case BNode():
-            return ox.BlankNode(str(term))
-    return None
+def _iter_idle(data: ox.Store, shapes: Shapes) -> Iterator[str]:
+    """The shapes with targets of which the data has none."""
+
+    def has_instance(class_iri: str) -> bool:
+        waiting, seen = [class_iri], set[str]()
+        while waiting:
+            iri = waiting.pop()
+            if iri not in seen:
+                seen.add(iri)
+                narrower = shapes.ontology.quads_for_pattern(None, _SUB_CLASS, ox.NamedNode(iri))
+                waiting += [get_name(quad.subject) for quad in narrower]
+        return any(_has(data, _TYPE, ox.NamedNode(iri)) for iri in seen)
+
+    busy: dict[str, bool] = {}
+    for name in ("targetClass", "targetSubjectsOf", "targetObjectsOf", "targetNode"):
+        for quad in shapes.graph.quads_for_pattern(None, ox.NamedNode(SH + name), None):
+            shape, target = get_name(quad.subject), quad.object
+            found = name == "targetNode"
+            if isinstance(target, ox.NamedNode) and not found:
+                found = has_instance(target.value) if name == "targetClass" else _has(data, target, None)
+            busy[shape] = busy.get(shape, False) or found
+    return (shape for shape, found in busy.items() if not found)
+
+
+def _has(data: ox.Store, predicate: ox.NamedNode, value: ox.NamedNode | None) -> bool:
+    return any(True for _ in data.quads_for_pattern(None, predicate, value))
+
+
+def _make_result(finding: Finding, shapes: Shapes, trace: Trace) -> Result:
+    if finding.focus.startswith("_:") or isinstance(finding.value, ox.BlankNode | ox.Triple):
+        raise RdfError(
+            f"{finding.focus}: a finding about a blank node or a statement cannot be told; "
+            f"give the node an IRI (rule {finding.shape}, value {finding.value})"
+        )
+    return Result(
+        focus=finding.focus,
+        path=finding.path,
+        value=finding.value,
+        component=finding.component,
+        severity=_SEVERITIES[finding.severity],
+        shape=finding.shape,
+        messages=shapes.messages.get(finding.shape) or {"": finding.text},
+        records=_rank(_find_records(finding.focus, trace), finding.value),
+    )
 
 
 def _find_records(focus: str, trace: Trace) -> tuple[RecordRef, ...]:
@@ -257,10 +146,10 @@ def _find_records(focus: str, trace: Trace) -> tuple[RecordRef, ...]:
     return trace.get(focus) or trace.get(focus.partition("#")[0]) or ()
 
 
-def _rank(records: Iterable[RecordRef], value: Node | None) -> tuple[RecordRef, ...]:
+def _rank(records: Iterable[RecordRef], value: Term | None) -> tuple[RecordRef, ...]:
     """The likeliest culprit first: a row that names the value, then the thing's own row, last the register of IRIs."""
     records = tuple(records)
-    slug = str(value).rpartition("/")[2] if isinstance(value, URIRef) else ""
+    slug = value.value.rpartition("/")[2] if isinstance(value, ox.NamedNode) else ""
     own_keys = {each.key for each in records if each.table == "iris"}
 
     def rank(record: RecordRef) -> tuple[bool, bool, bool, str, int]:

@@ -6,8 +6,10 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
+import pyoxigraph as ox
+from rdflib import Graph
 
-__all__ = ["assert_problem"]
+__all__ = ["assert_problem", "read_triples"]
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -21,3 +23,9 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     assert document["code"] == code, document
     assert document["detail"]
     return document
+
+
+def read_triples(store: ox.Store) -> Graph:
+    """The default graph of a store as a graph of rdflib, which tests ask questions more easily."""
+    lines = store.dump(format=ox.RdfFormat.N_TRIPLES, from_graph=ox.DefaultGraph())
+    return Graph().parse(data=lines, format="nt")

@@ -146,9 +146,10 @@ def _make_item(row: Row, collection: Collection, base: str, release: str) -> dic
     if row.get("thing_kind"):
         item["kind"] = row["thing_kind"]
     if row.get("topics"):
-        item["focus"] = row["topics"].split()
+        # What GROUP_CONCAT joins has no order (SPARQL 1.1, section 18.5.1.7), so each engine has its own.
+        item["focus"] = sorted(row["topics"].split())
     if row.get("towns"):
-        item["places"] = row["towns"].split(", ")
+        item["places"] = sorted(row["towns"].split(", "))
     return item
 
 

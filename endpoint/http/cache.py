@@ -103,13 +103,22 @@ class ResponseCache:
     def keep(self, key: _Key, start: Message, body: bytes) -> None:
         """Keep an answer, if it may be kept and fits."""
         headers: _Headers = start["headers"]
-        fields = dict(headers)
-        if b"etag" not in fields or b"public" not in fields.get(b"cache-control", b"") or key in self._entries:
+        etag = caching = b""
+        has_length = False
+        size = len(body) + _OVERHEAD + len(key[2]) + len(key[-1])
+        for name, value in headers:
+            size += len(value)
+            if name == b"etag":
+                etag = value
+            elif name == b"cache-control":
+                caching = value
+            elif name == b"content-length":
+                has_length = True
+        if not etag or b"public" not in caching or key in self._entries:
             return
-        if b"content-length" not in fields:
+        if not has_length:
             headers = [*headers, (b"content-length", str(len(body)).encode())]
-        size = len(body) + _OVERHEAD + sum(len(value) for _, value in headers) + len(key[2]) + len(key[-1])
-        entry = _Entry(fields[b"etag"], tuple(headers), body, size)
+        entry = _Entry(etag, tuple(headers), body, size)
         self._entries[key] = entry
         self.held_bytes += size
         while self.held_bytes > self._capacity:

@@ -6,8 +6,8 @@ import ipaddress
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,20 +91,23 @@ class FairShare:
                 headers={"Retry-After": str(wait_s)},
             )
 
-    @contextmanager
-    def spend(self, client: str) -> Iterator[None]:
+    def spend(self, client: str) -> AbstractContextManager[None]:
         """Charge the client for the time inside."""
+        return _Spending(self, client)
+
+    def begin(self, client: str) -> float:
+        """When a query of the client begins: now; from here on it is charged."""
+        self._settle(client).running += 1
+        return self._clock()
+
+    def end(self, client: str, started: float) -> None:
+        """A query that began then is over."""
         account = self._settle(client)
-        account.running += 1
-        started = self._clock()
-        try:
-            yield
-        finally:
-            self._settle(client)
-            account.running -= 1
-            # Settling has charged all that ran since; what was too short to count is given back.
-            if self._clock() - started < _FREE_S:
-                account.balance_s = min(self._budget_s, account.balance_s + self._clock() - started)
+        account.running -= 1
+        # Settling has charged all that ran since; what was too short to count is given back.
+        passed = self._clock() - started
+        if passed < _FREE_S:
+            account.balance_s = min(self._budget_s, account.balance_s + passed)
 
     def _settle(self, client: str) -> _Account:
         now = self._clock()
@@ -123,6 +126,23 @@ class FairShare:
         earned = passed * self._earned_per_s
         account.balance_s = min(self._budget_s, account.balance_s + earned - passed * account.running)
         return account
+
+
+class _Spending(AbstractContextManager[None]):
+    """One query of a client; a class, since a generator would cost a look-up more than all else here."""
+
+    __slots__ = ("_client", "_share", "_started")
+
+    def __init__(self, share: FairShare, client: str) -> None:
+        self._share = share
+        self._client = client
+        self._started = 0.0
+
+    def __enter__(self) -> None:
+        self._started = self._share.begin(self._client)
+
+    def __exit__(self, *_: object) -> None:
+        self._share.end(self._client, self._started)
 
 
 def _parse_hop(text: str) -> str | None:

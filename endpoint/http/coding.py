@@ -74,7 +74,13 @@ def _send_plain(send: Send) -> Send:
 
     async def send_varying(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(raw=message.setdefault("headers", [])).add_vary_header("Accept-Encoding")
+            headers = list(message.get("headers", ()))
+            at = next((number for number, header in enumerate(headers) if header[0] == b"vary"), None)
+            if at is None:
+                headers.append((b"vary", b"Accept-Encoding"))
+            else:
+                headers[at] = (b"vary", headers[at][1] + b", Accept-Encoding")
+            message = {**message, "headers": headers}
         await send(message)
 
     return send_varying

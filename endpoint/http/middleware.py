@@ -97,8 +97,10 @@ def dressed(send: Send) -> Send:
 
 
 def _dress(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    is_page = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
-    return [*headers, *_ALWAYS, *(_FOR_PAGES if is_page else ())]
+    for name, value in headers:
+        if name == b"content-type" and value.startswith(b"text/html"):
+            return [*headers, *_ALWAYS, *_FOR_PAGES]
+    return [*headers, *_ALWAYS]
 
 
 async def _answer_options(send: Send) -> None:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from endpoint.http.cache import ResponseCache
 from endpoint.http.clients import FairShare
-from endpoint.sparql.pool import QueryPool
+from endpoint.sparql.engine import Engine
 
 if TYPE_CHECKING:
     from endpoint.federation.gateway import Gateway
@@ -47,7 +47,7 @@ class _Latency:
 class Metrics:
     """What is counted, read when somebody asks."""
 
-    def __init__(self, *, pool: QueryPool, share: FairShare, gateway: Gateway | None) -> None:
+    def __init__(self, *, pool: Engine, share: FairShare, gateway: Gateway | None) -> None:
         self._registry = CollectorRegistry()
         self.latency: defaultdict[str, _Latency] = defaultdict(_Latency)
         self.sent_bytes = 0
@@ -71,7 +71,7 @@ class Metrics:
 class _State(Collector):
     """Figures that others hold already."""
 
-    def __init__(self, metrics: Metrics, pool: QueryPool, share: FairShare, gateway: Gateway | None) -> None:
+    def __init__(self, metrics: Metrics, pool: Engine, share: FairShare, gateway: Gateway | None) -> None:
         self._metrics = metrics
         self._pool = pool
         self._share = share

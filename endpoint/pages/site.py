@@ -230,8 +230,8 @@ def _make_list_row(row: Row, topics: Mapping[str, str], language: str) -> View:
         "name": pick(row, "name", language),
         "short_name": row.get("short_name", ""),
         "kind": pick(row, "kind", language) if row.get("thing_kind") else "",
-        "towns": row.get("towns", ""),
-        "topics": [topics.get(iri, iri) for iri in row.get("topics", "").split()],
+        "towns": ", ".join(sorted(row.get("towns", "").split(", "))),
+        "topics": sorted(topics.get(iri, iri) for iri in row.get("topics", "").split()),
     }
 
 

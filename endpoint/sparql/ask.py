@@ -13,8 +13,8 @@ from typing import Final, Literal, TypeAlias
 
 from endpoint.history.releases import ServedReleases
 from endpoint.http.problems import Problem
+from endpoint.sparql.engine import Engine
 from endpoint.sparql.frames import Binding, Job
-from endpoint.sparql.pool import QueryPool
 from kg.errors import QueryError
 from kg.queries import QueryDirectory
 
@@ -54,7 +54,7 @@ def text(value: str) -> Term:
 class Asker:
     """Asks the stored queries of a release. What was answered once is remembered, since a release does not change."""
 
-    def __init__(self, pool: QueryPool, releases: ServedReleases, queries: QueryDirectory) -> None:
+    def __init__(self, pool: Engine, releases: ServedReleases, queries: QueryDirectory) -> None:
         self._pool = pool
         self._releases = releases
         self._queries = queries

@@ -12,15 +12,25 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
 from endpoint.settings import worker_environment
-from endpoint.sparql.frames import FRAME_BYTES, Frame, FrameDecoder, FrameKind, Job, encode_frame
+from endpoint.sparql.frames import (
+    FRAME_BYTES,
+    Conversion,
+    Frame,
+    FrameDecoder,
+    FrameKind,
+    Job,
+    encode_count,
+    encode_frame,
+)
 
-__all__ = ["WorkerConnection", "WorkerOptions", "start_worker"]
+__all__ = ["FINAL", "Overseer", "Receiver", "WorkerConnection", "WorkerOptions", "start_worker"]
 
+# With these a job is over.
+FINAL: Final = frozenset([FrameKind.WHOLE, FrameKind.END, FrameKind.FAILURE])
 _HIGH_WATER: Final = 512 * 1024
-_LOW_WATER: Final = 128 * 1024
 _LAST_WORDS: Final = 2_000
 _NICE: Final = 10
 
@@ -34,23 +44,71 @@ class WorkerOptions:
     attach: Callable[[socket.socket], None] | None = None
 
 
-class WorkerConnection(asyncio.BufferedProtocol):
-    """The frames of one worker, in order; while nobody takes them, nothing is read and the worker waits."""
+class Receiver(Protocol):
+    """Who gets the frames of a job."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    @property
+    def held_bytes(self) -> int:
+        """How much of them nobody has taken yet."""
+
+    def receive(self, frame: Frame) -> None:
+        """Take the next one."""
+
+    def lose(self) -> None:
+        """There will be no more."""
+
+
+class Overseer(Protocol):
+    """Who is told what becomes of a worker."""
+
+    def note_done(self, worker: WorkerConnection) -> None:
+        """A job is over, or jobs were taken back: the worker has the next, or none."""
+
+    def note_lost(self, worker: WorkerConnection) -> None:
+        """The worker is gone; its jobs are as they were."""
+
+
+class _Sink:
+    """Gets what nobody wants any more."""
+
+    held_bytes = 0
+
+    def receive(self, frame: Frame) -> None:
+        pass
+
+    def lose(self) -> None:
+        pass
+
+
+_SINK: Final = _Sink()
+
+
+class WorkerConnection(asyncio.BufferedProtocol):
+    """One worker: its jobs, answered in turn; while nobody takes the frames of the first, the worker waits."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], overseer: Overseer) -> None:
+        loop = asyncio.get_running_loop()
         self.process = process
         self.has_no_network = False
         self.is_nice = False
+        self.is_lost = False
+        self.is_paused = False
+        # Whether jobs are being taken back, so that no more may be given.
+        self.is_dropping = False
+        # The first is the one that it is busy with, since then where another was before it.
+        self.jobs: deque[Receiver] = deque()
+        self.begun = 0.0
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+        self.ready: asyncio.Future[Frame | None] = loop.create_future()
+        # How it ended, and what it said last.
+        self.epitaph: asyncio.Future[tuple[int, str]] = loop.create_future()
+        self._overseer = overseer
         self._errors = errors
         self._store: str | None = None
         self._transport: asyncio.Transport | None = None
         self._decoder = FrameDecoder()
         self._buffer = memoryview(bytearray(FRAME_BYTES))
-        self._frames: deque[Frame] = deque()
-        self._held_bytes = 0
-        self._is_paused = False
-        self._waiter: asyncio.Future[None] | None = None
-        self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio.BaseProtocol)."""
@@ -62,36 +120,45 @@ class WorkerConnection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take the frames that are complete (asyncio.BufferedProtocol)."""
+        """Give the frames that are complete to whom they belong (asyncio.BufferedProtocol)."""
         for frame in self._decoder.feed(self._buffer[:nbytes]):
-            self._frames.append(frame)
-            self._held_bytes += len(frame.body)
-        if self._held_bytes > _HIGH_WATER and not self._is_paused and self._transport is not None:
-            self._is_paused = True
+            kind = frame.kind
+            if kind in FINAL:
+                self.jobs.popleft().receive(frame)
+                self._overseer.note_done(self)
+            elif kind is FrameKind.DROPPED:
+                self.jobs.clear()
+                self.is_dropping = False
+                self._overseer.note_done(self)
+            elif kind is FrameKind.READY:
+                self.ready.set_result(frame)
+            else:
+                self.jobs[0].receive(frame)
+        if self.jobs and self.jobs[0].held_bytes > _HIGH_WATER and not self.is_paused and self._transport is not None:
+            self.is_paused = True
             self._transport.pause_reading()
-        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
         """The worker ended, or we ended it (asyncio.BaseProtocol)."""
         self.is_lost = True
-        self._wake()
+        self._may_write.set()
+        if not self.ready.done():
+            self.ready.set_result(None)
+        self._overseer.note_lost(self)
 
-    async def next_frame(self) -> Frame | None:
-        """The next frame; None once the worker is gone and all that it said is taken."""
-        while not self._frames:
-            if self.is_lost:
-                return None
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        frame = self._frames.popleft()
-        self._held_bytes -= len(frame.body)
-        if self._is_paused and self._held_bytes < _LOW_WATER and self._transport is not None and not self.is_lost:
-            self._is_paused = False
+    def pause_writing(self) -> None:
+        """The worker does not keep up with what it is fed (asyncio.BaseProtocol)."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """It does again (asyncio.BaseProtocol)."""
+        self._may_write.set()
+
+    def resume(self) -> None:
+        """Read on, after what was held has been taken."""
+        self.is_paused = False
+        if self._transport is not None and not self.is_lost:
             self._transport.resume_reading()
-        return frame
 
     def open_store(self, path: str) -> None:
         """Have the store opened before it is asked."""
@@ -100,9 +167,34 @@ class WorkerConnection(asyncio.BufferedProtocol):
         self._store = path
         self._send(encode_frame(FrameKind.OPEN, path.encode()))
 
-    def ask(self, job: Job) -> None:
-        """Send a job; its frames follow."""
-        self._send(encode_frame(FrameKind.QUERY, job.encode()))
+    def ask(self, job: Job | Conversion, receiver: Receiver) -> None:
+        """Send a job; its frames follow those of the jobs before it, those of a conversion once it is fed."""
+        self.jobs.append(receiver)
+        kind = FrameKind.QUERY if isinstance(job, Job) else FrameKind.CONVERT
+        self._send(encode_frame(kind, job.encode()))
+
+    async def feed(self, chunk: bytes) -> None:
+        """Send a piece of what is to be converted, as soon as the worker has read enough of what was sent before."""
+        self._send(encode_frame(FrameKind.DATA, chunk))
+        await self._may_write.wait()
+
+    def end_feed(self) -> None:
+        """Say that all of it was sent."""
+        self._send(encode_frame(FrameKind.END))
+
+    def take_back(self) -> list[Receiver]:
+        """Those whose jobs are not begun, to be asked elsewhere; should one begin all the same, its result is lost."""
+        first, *behind = self.jobs
+        if not behind:
+            return []
+        self.jobs = deque([first, *(_SINK for _ in behind)])
+        self.is_dropping = True
+        self._send(encode_frame(FrameKind.DROP, encode_count(len(behind))))
+        return [each for each in behind if each is not _SINK]
+
+    def abandon(self, receiver: Receiver) -> None:
+        """Nobody wants the result of this job, which is not begun."""
+        self.jobs = deque(_SINK if each is receiver else each for each in self.jobs)
 
     def make_nice(self) -> None:
         """Let every other process go first; there is no way back for an ordinary user."""
@@ -112,6 +204,7 @@ class WorkerConnection(asyncio.BufferedProtocol):
 
     def kill(self) -> None:
         """End the worker at once, whatever it does."""
+        self.is_lost = True
         if self.process.poll() is None:
             self.process.kill()
         if self._transport is not None:
@@ -137,12 +230,8 @@ class WorkerConnection(asyncio.BufferedProtocol):
         if self._transport is not None and not self.is_lost:
             self._transport.write(data)
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
-
-async def start_worker(options: WorkerOptions) -> WorkerConnection:
+async def start_worker(options: WorkerOptions, overseer: Overseer) -> WorkerConnection:
     """A worker that is ready to be asked.
 
     Raises:
@@ -166,13 +255,10 @@ async def start_worker(options: WorkerOptions) -> WorkerConnection:
         links[1].close()
     ours.setblocking(False)
     loop = asyncio.get_running_loop()
-    _, worker = await loop.create_unix_connection(lambda: WorkerConnection(process, errors), sock=ours)
-    ready = await worker.next_frame()
-    if ready is None or ready.kind is not FrameKind.READY:
-        worker.kill()
-        await worker.wait_ended()
-        words = worker.last_words()
-        worker.close()
+    _, worker = await loop.create_unix_connection(lambda: WorkerConnection(process, errors, overseer), sock=ours)
+    ready = await worker.ready
+    if ready is None:
+        _, words = await worker.epitaph
         raise OSError(f"a query worker ended before it was ready: {words}")
     worker.has_no_network = bool(ready.body[0])
     return worker

@@ -10,7 +10,15 @@ from endpoint.http.problems import Problem
 from endpoint.sparql.frames import Failure
 from kg.errors import QueryError, QuerySyntaxError, QueryTimeout
 
-__all__ = ["busy_problem", "closing_problem", "crash_problem", "failure_problem", "timeout_problem"]
+__all__ = [
+    "busy_problem",
+    "closing_problem",
+    "crash_problem",
+    "failure_problem",
+    "remote_problem",
+    "timeout_problem",
+    "truncated_problem",
+]
 
 # What the engine cannot do with a query (an unknown function, a wrong number of arguments) is for the client to change.
 _STATUS = {
@@ -67,6 +75,31 @@ def timeout_problem(limit_s: float) -> Problem:
         504,
         f"The query was stopped after {limit_s:g} s. Ask for less: a narrower pattern, a LIMIT, no unbounded path.",
         members={"limit_s": limit_s},
+    )
+
+
+def remote_problem(status: int, words: str, limit_s: float) -> Problem:
+    """What another engine answered in place of a result; Virtuoso answers 500 for a query that took too long, too."""
+    if status in (408, 504) or "S1T00" in words:
+        return timeout_problem(limit_s)
+    if status in (429, 503):
+        return busy_problem("The engine behind this server is busy.")
+    # Virtuoso repeats the query after its message.
+    said = " ".join(words.partition("SPARQL query:")[0].split())[:_LONGEST]
+    if status == 400:
+        return Problem(QueryError.code, 400, f"The engine behind this server does not take the query: {said}")
+    return Problem("remote", 502, f"The engine behind this server answered {status}: {said}")
+
+
+def truncated_problem(reason: str, most: int | None) -> Problem:
+    """Another engine would leave out a part of the result."""
+    members = {} if most is None else {"limit": most}
+    return Problem(
+        "result-truncated",
+        502,
+        f"The engine behind this server would give a part of the result only: {reason}. "
+        "Ask for less: a narrower pattern, or a LIMIT below that, with ORDER BY and OFFSET for the rest.",
+        members=members,
     )
 
 

@@ -1,8 +1,9 @@
 """The frames that the server and a query worker exchange over their socket.
 
 A frame is one byte for its kind, four for the length of its body (big-endian), and the body. The server sends
-``QUERY`` and ``OPEN``; a worker answers a query by ``WHOLE`` where the result fits one frame, else by
-``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD.
+``QUERY``, ``OPEN`` and ``DROP``; a worker answers its queries in turn, each by ``WHOLE`` where the result fits one
+frame, else by ``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD. After ``CONVERT DATA* END`` it answers
+alike: the result of another engine in the media type that was asked for.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 __all__ = [
     "FRAME_BYTES",
     "Binding",
     "Call",
+    "Conversion",
     "Failure",
     "Frame",
     "FrameDecoder",
     "FrameKind",
     "Job",
+    "decode_count",
     "decode_whole",
+    "encode_count",
     "encode_frame",
     "encode_whole",
 ]
@@ -44,9 +49,15 @@ class FrameKind(IntEnum):
     END = 6  # worker: the result is complete
     FAILURE = 7  # worker: it is not, and why
     WHOLE = 8  # worker: the complete result, after the number of its rows
+    DROP = 9  # server: forget the last so many of the jobs before this, as far as they are not begun
+    DROPPED = 10  # worker: they are forgotten
     # On the second socket, where federation is configured; DATA, END and FAILURE there come from the server.
-    FETCH = 9  # worker: ask this endpoint this query
-    VERDICT = 10  # worker: the answer that ended was one (1) or not (0)
+    FETCH = 11  # worker: ask this endpoint this query
+    VERDICT = 12  # worker: the answer that ended was one (1) or not (0)
+    CONVERT = 13  # server: a conversion, whose input follows
+
+
+_KINDS: Final = {int(kind): kind for kind in FrameKind}
 
 
 class Frame(NamedTuple):
@@ -90,23 +101,62 @@ class Job:
     calls: tuple[Call, ...] = ()
 
     def encode(self) -> bytes:
-        """The body of its frame: the fields in their order."""
+        """The body of its frame: all fields but the text on a line of JSON, then the text."""
         graphs = (self.default_graphs, self.named_graphs)
-        return json.dumps([self.store, self.text, self.media_type, *graphs, dict(self.bindings), self.calls]).encode()
+        if any(graphs) or self.bindings or self.calls:
+            head = json.dumps([self.store, self.media_type, *graphs, dict(self.bindings), self.calls]).encode() + b"\n"
+        else:
+            head = _encode_plain_head(self.store, self.media_type)
+        return head + self.text.encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Job:
         """The job in the body of a frame."""
-        store, text, media_type, default_graphs, named_graphs, bindings, calls = json.loads(body)
+        head, _, text = body.partition(b"\n")
+        store, media_type, default_graphs, named_graphs, bindings, calls = _decode_head(head)
         return cls(
             store=store,
-            text=text,
+            text=text.decode(),
             media_type=media_type,
-            default_graphs=tuple(default_graphs),
-            named_graphs=tuple(named_graphs),
-            bindings={name: (term[0], term[1], term[2]) for name, term in bindings.items()},
-            calls=tuple(Call(*each) for each in calls) if calls else (),
+            default_graphs=default_graphs,
+            named_graphs=named_graphs,
+            bindings=bindings,
+            calls=calls,
         )
+
+
+_Head: TypeAlias = tuple[str, str, tuple[str, ...], tuple[str, ...], Mapping[str, Binding], tuple[Call, ...]]
+
+
+# Most jobs differ in their text only.
+@lru_cache(maxsize=64)
+def _encode_plain_head(store: str, media_type: str) -> bytes:
+    return json.dumps([store, media_type, (), (), {}, ()]).encode() + b"\n"
+
+
+@lru_cache(maxsize=64)
+def _decode_head(head: bytes) -> _Head:
+    store, media_type, default_graphs, named_graphs, bindings, calls = json.loads(head)
+    terms = {name: (term[0], term[1], term[2]) for name, term in bindings.items()}
+    return store, media_type, tuple(default_graphs), tuple(named_graphs), terms, tuple(Call(*each) for each in calls)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conversion:
+    """A result of another engine to be written anew: the media types that it comes in and that it goes out in."""
+
+    source_type: str
+    media_type: str
+
+    def encode(self) -> bytes:
+        """The body of its frame."""
+        return json.dumps([self.source_type, self.media_type]).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Conversion:
+        """The conversion in the body of a frame."""
+        source_type, media_type = json.loads(body)
+        return cls(source_type=source_type, media_type=media_type)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +189,17 @@ def encode_frame(kind: FrameKind, body: bytes = b"") -> bytes:
     return _HEADER.pack(kind, len(body)) + body
 
 
+def encode_count(count: int) -> bytes:
+    """The body of a frame that holds a number only."""
+    return _ROWS.pack(count)
+
+
+def decode_count(body: bytes) -> int:
+    """The number in the body of a frame."""
+    count: int = _ROWS.unpack(body)[0]
+    return count
+
+
 def encode_whole(result: bytes, rows: int | None) -> bytes:
     """The bytes of a frame with a complete result; ``rows`` is None for a boolean and for a graph."""
     return encode_frame(FrameKind.WHOLE, _ROWS.pack(-1 if rows is None else rows) + result)
@@ -163,6 +224,12 @@ class FrameDecoder:
     def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
         """The frames that are complete now."""
         buffer = self._buffer
+        if not buffer and len(data) >= _HEADER.size:
+            kind, length = _HEADER.unpack_from(data)
+            if len(data) == _HEADER.size + length:
+                # One whole frame, as most reads are.
+                yield Frame(_KINDS[kind], bytes(data[_HEADER.size :]))
+                return
         buffer += data
         position = 0
         while len(buffer) - position >= _HEADER.size:
@@ -170,6 +237,6 @@ class FrameDecoder:
             end = position + _HEADER.size + length
             if len(buffer) < end:
                 break
-            yield Frame(FrameKind(kind), bytes(buffer[position + _HEADER.size : end]))
+            yield Frame(_KINDS[kind], bytes(buffer[position + _HEADER.size : end]))
             position = end
         del buffer[:position]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-__all__ = ["VOLATILE", "Kind", "Token", "iter_tokens"]
+__all__ = ["VOLATILE", "Kind", "Token", "find_shape", "iter_tokens"]
 
 
 # Functions that give another value each time.
@@ -58,15 +58,21 @@ _PLX = r"%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?#@%]"
 _LOCAL = rf"(?:[{_START}:0-9]|{_PLX})(?:(?:[{_CHAR}:]|{_PLX})|\.+(?=[{_CHAR}:%\\]))*"
 _PREFIX = rf"[{_BASE}](?:[{_CHAR}]|\.+(?=[{_CHAR}]))*"
 
+_IRI = rf"<(?:[^<>\"{{}}|^`\\\x00-\x20]|{_ESCAPE})*>"
+_STRING = (
+    r"\"\"\"(?:\"{0,2}(?:[^\"\\]|\\.))*+\"\"\"|'''(?:'{0,2}(?:[^'\\]|\\.))*+'''"
+    r"|\"(?!\"\")(?:[^\"\\\r\n]|\\.)*+\"|'(?!'')(?:[^'\\\r\n]|\\.)*+'"
+)
+_COMMENT = r"#[^\r\n]*+"
+
 # White space and comments go with the token after them, or with the end of the text.
 _TOKEN: Final = re.compile(
-    r"(?:[ \t\r\n]++|#[^\r\n]*+)*+(?:"
+    rf"(?:[ \t\r\n]++|{_COMMENT})*+(?:"
     + "|".join(
         [
             r"\Z",
-            rf"(?P<IRI><(?:[^<>\"{{}}|^`\\\x00-\x20]|{_ESCAPE})*>)",
-            r"(?P<STRING>\"\"\"(?:\"{0,2}(?:[^\"\\]|\\.))*+\"\"\"|'''(?:'{0,2}(?:[^'\\]|\\.))*+'''"
-            r"|\"(?!\"\")(?:[^\"\\\r\n]|\\.)*+\"|'(?!'')(?:[^'\\\r\n]|\\.)*+')",
+            rf"(?P<IRI>{_IRI})",
+            rf"(?P<STRING>{_STRING})",
             # A prefix may hold dots; without its colon it is words between full stops, taken apart below.
             rf"(?P<NAME>(?:_|{_PREFIX})?:(?:{_LOCAL})?)|(?P<words>{_PREFIX})",
             rf"(?P<VARIABLE>[?$][{_START}0-9][{_START}0-9\u00B7\u0300-\u036F\u203F-\u2040]*)",
@@ -87,6 +93,11 @@ _WORDS: Final = re.compile(
     r"|(?P<OPERATOR>-)|(?P<SEPARATOR>\.)|(?P<OTHER>.)"
 )
 _KINDS: Final = {kind.name: kind for kind in Kind}
+_CONTENT: Final = re.compile(f"{_IRI}|{_STRING}|{_COMMENT}", re.DOTALL)
+# Texts with these are not worth the care: a quote may be part of a name, and a long string may have no end.
+_SPECIAL: Final = re.compile(r"[\\\x00]|\"\"\"|'''")
+# Where one of these is left over, the text is broken, or an angle bracket that seemed to begin an IRI is another token.
+_LEFT_OVER: Final = re.compile(r"[\"']|<\x00")
 
 
 def iter_tokens(text: str) -> Iterator[Token]:
@@ -102,3 +113,19 @@ def iter_tokens(text: str) -> Iterator[Token]:
                 yield Token(_KINDS[part.lastgroup or "OTHER"], part.group(), part.start())
         elif name is not None:
             yield Token(_KINDS[name], match[name], match.start(name))
+
+
+def find_shape(text: str) -> str | None:
+    r"""What texts have in common that differ only within IRIs, strings and comments; None where that is not sure.
+
+    Such texts have the same tokens but for those of the kinds ``IRI`` and ``STRING``.
+
+    >>> find_shape("ASK { <urn:a> ?p 'b' }") == find_shape("ASK { <urn:SERVICE> ?p 'c' }")
+    True
+    >>> find_shape(r"ASK { ?s ex:a\'b ?o }") is None
+    True
+    """
+    if _SPECIAL.search(text):
+        return None
+    shape = "\x00".join(_CONTENT.split(text))
+    return None if _LEFT_OVER.search(shape) else shape

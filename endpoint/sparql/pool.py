@@ -4,6 +4,9 @@ There is a lane of ``workers`` processes for any query. A query that takes longe
 the long lane, at a lower priority, and a fresh process takes its place, so short queries always find one. When the
 long lane is full, the query is stopped: the client may come again. At ``timeout_s`` every query is stopped. A worker
 is stopped by killing it, since the engine cannot be asked to stop (ARCHITECTURE, "killable worker processes").
+
+No more workers begin at once than there are cores. While they are at queries that take no time, each is given a few
+more ahead; when one does take time, those behind it are taken back and asked elsewhere (decision 0017).
 """
 
 from __future__ import annotations
@@ -12,26 +15,28 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from logging import getLogger
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-from endpoint.http.problems import Problem
+from endpoint.sparql.answer import Answer, StopReason
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
-from endpoint.sparql.failures import busy_problem, closing_problem, crash_problem, failure_problem, timeout_problem
-from endpoint.sparql.frames import Failure, Frame, FrameKind, Job, decode_whole
+from endpoint.sparql.failures import busy_problem, closing_problem
+from endpoint.sparql.frames import Conversion, Job
 
-__all__ = ["Answer", "PoolLimits", "QueryPool", "StopReason"]
-
-StopReason: TypeAlias = Literal["timeout", "busy", "closing"]
+__all__ = ["PoolLimits", "QueryPool"]
 
 _log = getLogger(__name__)
 _RESTART_PAUSE_S: Final = 1.0
 _TICK_S: Final = 0.01
+# How long a worker may be at what nobody wants any more.
+_UNWANTED_S: Final = 0.1
 # Beyond that, queries that take no time only push each other off the processor's caches.
 _CORES: Final = os.cpu_count() or 1
+# How many jobs a worker may have, the one that it is at included: it need not sleep and be woken between them.
+_AHEAD: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,70 +51,6 @@ class PoolLimits:
     queue_wait_s: float
 
 
-class Answer:
-    """A result on its way: its chunks can be taken once, and each may wait for the worker."""
-
-    def __init__(self, worker: WorkerConnection, limits: PoolLimits) -> None:
-        self.worker = worker
-        self.is_complete = False
-        self.reason: StopReason | None = None
-        # The result and its rows, where it came in one piece.
-        self.whole: bytes | None = None
-        self.rows: int | None = None
-        self.started = time.monotonic()
-        self._limits = limits
-
-    async def begin(self) -> None:
-        """Return once the result has begun.
-
-        Raises:
-            Problem: there will be none.
-        """
-        frame = await self._take()
-        if frame.kind is FrameKind.WHOLE:
-            self.whole, self.rows = decode_whole(frame.body)
-            self.is_complete = True
-        else:
-            assert frame.kind is FrameKind.HEAD, frame.kind
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks of the result.
-
-        Raises:
-            Problem: the result stays incomplete.
-        """
-        if self.whole is not None:
-            yield self.whole
-            return
-        while True:
-            frame = await self._take()
-            if frame.kind is FrameKind.END:
-                self.is_complete = True
-                return
-            yield frame.body
-
-    async def _take(self) -> Frame:
-        frame = await self.worker.next_frame()
-        if frame is None:
-            raise await self._account_for_death()
-        if frame.kind is FrameKind.FAILURE:
-            self.is_complete = True
-            raise failure_problem(Failure.decode(frame.body))
-        return frame
-
-    async def _account_for_death(self) -> Problem:
-        if self.reason == "timeout":
-            return timeout_problem(self._limits.timeout_s)
-        if self.reason == "busy":
-            return busy_problem("This query takes long, and the places for long queries are taken.")
-        if self.reason == "closing":
-            return closing_problem()
-        status = await self.worker.wait_ended()
-        words = self.worker.last_words()
-        _log.warning("a query worker died with status %s: %s", status, words)
-        return crash_problem(status, words)
-
-
 class QueryPool:
     """Workers for one server. ``start`` before use, ``close`` at the end."""
 
@@ -117,12 +58,11 @@ class QueryPool:
         self.limits = limits
         self._options = options
         self._idle: list[WorkerConnection] = []
-        # Who waits, and since when; the first has waited longest.
-        self._waiting: dict[asyncio.Future[WorkerConnection], float] = {}
+        # The first has waited longest.
+        self._waiting: dict[Answer, None] = {}
         self._quick: set[WorkerConnection] = set()
         self._long: set[WorkerConnection] = set()
-        self._running: set[Answer] = set()
-        # When the workers were taken that were taken a moment ago: as many at once as there are cores.
+        # When the workers began their jobs that began one a moment ago: as many at once as there are cores.
         self._fresh: dict[WorkerConnection, float] = {}
         self._has_work = asyncio.Event()
         self._starting = 0
@@ -133,15 +73,22 @@ class QueryPool:
         self.stopped: Counter[str] = Counter()
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a worker is alive to take a query."""
-        return bool(self._quick)
+    def trouble(self) -> str | None:
+        """Why no query can be taken; None when a worker is alive."""
+        return None if self._quick else "No query worker is alive; new ones are being started."
+
+    def describe(self) -> dict[str, object]:
+        """What the health route shows beside the counts (endpoint.sparql.engine)."""
+        return {}
+
+    def mark(self, store: str) -> str:  # noqa: ARG002 - the signature is that of an engine
+        """What tells the answers of this engine from those of another; nothing, since there is always a pool."""
+        return ""
 
     def counts(self) -> dict[str, int]:
         """How many workers and queries are where, for the health route."""
-        quick = len(self._quick)
         return {
-            "workers": quick + len(self._long),
+            "workers": len(self._quick) + len(self._long),
             "idle": len(self._idle),
             "long": len(self._long),
             "waiting": len(self._waiting),
@@ -162,14 +109,14 @@ class QueryPool:
         if self._is_closed:
             return
         self._is_closed = True
-        for waiter in self._waiting:
-            if not waiter.cancelled():
-                waiter.set_exception(closing_problem())
+        for answer in self._waiting:
+            answer.refuse(closing_problem())
         self._waiting.clear()
-        for answer in self._running:
-            answer.reason = "closing"
         workers = self._quick | self._long
         for worker in workers:
+            for receiver in worker.jobs:
+                if isinstance(receiver, Answer):
+                    receiver.reason = "closing"
             worker.kill()
         for task in tuple(self._tasks):
             task.cancel()
@@ -184,91 +131,134 @@ class QueryPool:
         for worker in self._idle:
             worker.open_store(path)
 
-    @asynccontextmanager
-    async def answer(self, job: Job, spending: AbstractContextManager[None] | None = None) -> AsyncIterator[Answer]:
+    def answer(
+        self,
+        job: Job | Conversion,
+        spending: AbstractContextManager[None] | None = None,
+        source: AsyncIterable[bytes] | None = None,
+    ) -> AbstractAsyncContextManager[Answer]:
         """The answer to a job, begun well; leaving the context before its end kills the worker.
 
         Args:
             job: what to ask.
             spending: entered while a worker is busy with the job, not while the job waits for one.
+            source: what a conversion converts; it raises a Problem where that breaks off.
 
         Raises:
             Problem: the job was not admitted, or its evaluation failed before the first byte.
         """
-        worker = await self._acquire()
-        answer = Answer(worker, self.limits)
-        self._running.add(answer)
-        self._has_work.set()
-        try:
-            with spending or nullcontext():
-                worker.ask(job)
-                await answer.begin()
-                yield answer
-        finally:
-            self._running.discard(answer)
-            if not answer.is_complete:
-                self.stopped[answer.reason or "left-or-crashed"] += 1
-            self._release(worker, is_usable=answer.is_complete)
+        return _Asking(self, Answer(job, spending, source, timeout_s=self.limits.timeout_s))
 
-    async def _acquire(self) -> WorkerConnection:
+    def admit(self, answer: Answer) -> None:
+        """Have an answer made; whatever comes of it, it must be given to ``end``.
+
+        Raises:
+            Problem: the job was not admitted.
+        """
         if self._is_closed:
             raise closing_problem()
-        if len(self._fresh) < _CORES and (worker := self._take_idle()):
-            return worker
-        if len(self._waiting) >= self.limits.queue:
+        self._waiting[answer] = None
+        self._dispatch()
+        if len(self._waiting) > self.limits.queue:
+            self._waiting.pop(answer, None)
             raise busy_problem(f"{self.limits.queue} queries are waiting already.")
-        waiter: asyncio.Future[WorkerConnection] = asyncio.get_running_loop().create_future()
-        self._waiting[waiter] = time.monotonic()
         self._has_work.set()
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._release(waiter.result(), is_usable=True)
-            raise
-        finally:
-            self._waiting.pop(waiter, None)
+
+    def end(self, answer: Answer) -> None:
+        """Have the worker back, or kill it where the answer is not complete."""
+        worker = answer.worker
+        answer.end_feed()
+        answer.assign(None)
+        if worker is None:
+            self._waiting.pop(answer, None)
+        elif not answer.is_complete:
+            if worker.jobs and worker.jobs[0] is not answer and not worker.is_lost:
+                worker.abandon(answer)
+                return
+            self.stopped[answer.reason or "left-or-crashed"] += 1
+            worker.kill()
+
+    def note_done(self, worker: WorkerConnection) -> None:
+        """A worker is over with a job (connection.Overseer)."""
+        self._fresh.pop(worker, None)
+        worker.begun = time.monotonic()
+        if worker.is_lost or self._is_closed:
+            return
+        if worker.is_nice:
+            # There is no way back to an ordinary priority.
+            worker.kill()
+        elif worker.is_dropping:
+            # What is left is unwanted; the worker says when it has forgotten it.
+            return
+        elif worker.jobs:
+            self._begin(worker)
+        else:
+            self._offer(worker)
+        self._dispatch()
+
+    def note_lost(self, worker: WorkerConnection) -> None:
+        """A worker is gone: what it was at is lost, what was behind that is asked elsewhere (connection.Overseer)."""
+        self._fresh.pop(worker, None)
+        self._quick.discard(worker)
+        self._long.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if worker.jobs:
+            worker.jobs.popleft().lose()
+        if self._is_closed:
+            for receiver in worker.jobs:
+                receiver.lose()
+            worker.epitaph.cancel()
+            return
+        self._ask_again([each for each in worker.jobs if isinstance(each, Answer)])
+        worker.jobs.clear()
+        self._run(_bury(worker))
+        self._fill()
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Give those who wait to workers, the longest first."""
+        while self._waiting:
+            answer = next(iter(self._waiting))
+            worker = self._choose_worker(is_alone=answer.is_alone)
+            if worker is None:
+                return
+            del self._waiting[answer]
+            answer.assign(worker)
+            worker.ask(answer.job, answer)
+            answer.begin_feed()
+
+    def _choose_worker(self, *, is_alone: bool) -> WorkerConnection | None:
+        """The idle one that was used last, since its caches are warm; else one that will soon be done."""
+        if is_alone:
+            return self._idle.pop() if self._idle else None
+        if len(self._fresh) < _CORES and self._idle:
+            worker = self._idle.pop()
+            self._fresh[worker] = time.monotonic()
+            return worker
+        usable = [each for each in self._fresh if len(each.jobs) < _AHEAD and not each.is_lost]
+        return min(usable, key=lambda each: len(each.jobs), default=None)
+
+    def _begin(self, worker: WorkerConnection) -> None:
+        """A worker is at the next of its jobs."""
+        self._fresh[worker] = worker.begun
+        answer = worker.jobs[0]
+        if isinstance(answer, Answer):
+            answer.started = worker.begun
 
     def _offer(self, worker: WorkerConnection) -> None:
         if self._store is not None:
             worker.open_store(self._store)
         self._idle.append(worker)
-        self._serve_waiting()
 
-    def _serve_waiting(self) -> None:
-        """Give idle workers to those who wait, the longest first."""
-        while self._waiting and len(self._fresh) < _CORES and (worker := self._take_idle()):
-            waiter = next(iter(self._waiting))
-            del self._waiting[waiter]
-            if waiter.cancelled():
-                # Whoever waited has just left, and does not know of it yet.
-                self._fresh.pop(worker)
-                self._idle.append(worker)
-            else:
-                waiter.set_result(worker)
-
-    def _take_idle(self) -> WorkerConnection | None:
-        """The worker that was used last, since its caches are warm; None when all are busy."""
-        while self._idle:
-            worker = self._idle.pop()
-            if not worker.is_lost:
-                self._fresh[worker] = time.monotonic()
-                return worker
-            self._release(worker, is_usable=False)
-        return None
-
-    def _release(self, worker: WorkerConnection, *, is_usable: bool) -> None:
-        self._fresh.pop(worker, None)
-        if self._is_closed:
-            return
-        if is_usable and not worker.is_lost and not worker.is_nice:
-            self._offer(worker)
-            return
-        worker.kill()
-        self._quick.discard(worker)
-        self._long.discard(worker)
-        self._run(_bury(worker))
-        self._fill()
+    def _ask_again(self, answers: list[Answer]) -> None:
+        """Put answers before all others that wait; those that are too many then, and came last, are refused."""
+        for answer in answers:
+            answer.assign(None)
+        self._waiting = dict.fromkeys([*answers, *self._waiting])
+        while len(self._waiting) > self.limits.queue:
+            answer, _ = self._waiting.popitem()
+            answer.refuse(busy_problem(f"{self.limits.queue} queries are waiting already."))
 
     def _fill(self) -> None:
         """Start as many workers as the quick lane lacks."""
@@ -288,18 +278,19 @@ class QueryPool:
         self._fill()
 
     async def _add_worker(self) -> None:
-        worker = await start_worker(self._options)
+        worker = await start_worker(self._options, self)
         if self._is_closed:
             worker.kill()
             await _bury(worker)
             return
         self._quick.add(worker)
         self._offer(worker)
+        self._dispatch()
 
     async def _keep_time(self) -> None:
         """One clock for all queries: most are over long before a timer of their own would be worth its making."""
         while True:
-            if not self._running and not self._waiting:
+            if not self._waiting and all(not each.jobs for each in self._quick | self._long):
                 self._has_work.clear()
                 await self._has_work.wait()
             await asyncio.sleep(_TICK_S)
@@ -309,41 +300,73 @@ class QueryPool:
                 _log.exception("the clock of the pool failed once")
 
     def _tick(self, now: float) -> None:
-        self._fresh = {worker: taken for worker, taken in self._fresh.items() if now - taken < _TICK_S}
-        self._serve_waiting()
-        late = [each for each, since in self._waiting.items() if now - since >= self.limits.queue_wait_s]
-        for waiter in late:
-            del self._waiting[waiter]
-            if not waiter.cancelled():
-                waiter.set_exception(busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s."))
-        for answer in tuple(self._running):
-            if answer.reason is not None:
-                continue
-            if now - answer.started >= self.limits.timeout_s:
-                self._stop(answer, "timeout")
-            elif now - answer.started >= self.limits.long_after_s and answer.worker not in self._long:
-                self._move_to_long_lane(answer)
+        for worker in [each for each, begun in self._fresh.items() if now - begun >= _TICK_S]:
+            del self._fresh[worker]
+            if not worker.is_dropping:
+                self._ask_again([each for each in worker.take_back() if isinstance(each, Answer)])
+        self._dispatch()
+        for answer in [each for each in self._waiting if now - each.started >= self.limits.queue_wait_s]:
+            del self._waiting[answer]
+            answer.refuse(busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s."))
+        for worker in self._quick | self._long:
+            if worker.jobs and worker not in self._fresh and not worker.is_lost:
+                self._judge(worker, now)
 
-    def _stop(self, answer: Answer, reason: StopReason) -> None:
-        answer.reason = reason
-        answer.worker.kill()
+    def _judge(self, worker: WorkerConnection, now: float) -> None:
+        """See whether what a worker is at has taken too long."""
+        answer = worker.jobs[0]
+        if not isinstance(answer, Answer):
+            if now - worker.begun >= _UNWANTED_S:
+                worker.kill()
+        elif now - answer.started >= self.limits.timeout_s:
+            _stop(worker, answer, "timeout")
+        elif now - answer.started >= self.limits.long_after_s and worker not in self._long:
+            if len(self._long) >= self.limits.long_workers:
+                _stop(worker, answer, "busy")
+                return
+            self._quick.discard(worker)
+            self._long.add(worker)
+            worker.make_nice()
+            self._fill()
 
-    def _move_to_long_lane(self, answer: Answer) -> None:
-        worker = answer.worker
-        if len(self._long) >= self.limits.long_workers:
-            self._stop(answer, "busy")
-            return
-        self._quick.discard(worker)
-        self._long.add(worker)
-        worker.make_nice()
-        self._fill()
-
-    def _run(self, coroutine: object) -> None:
-        task = asyncio.ensure_future(coroutine)  # type: ignore[call-overload]
+    def _run(self, coroutine: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
+def _stop(worker: WorkerConnection, answer: Answer, reason: StopReason) -> None:
+    answer.reason = reason
+    worker.kill()
+
+
 async def _bury(worker: WorkerConnection) -> None:
-    await worker.wait_ended()
-    worker.close()
+    try:
+        status = await worker.wait_ended()
+        worker.epitaph.set_result((status, worker.last_words()))
+    finally:
+        worker.epitaph.cancel()
+        worker.close()
+
+
+class _Asking(AbstractAsyncContextManager[Answer]):
+    """One job from its admission to its end; a class, since a generator would cost a look-up a twentieth more."""
+
+    __slots__ = ("_answer", "_pool")
+
+    def __init__(self, pool: QueryPool, answer: Answer) -> None:
+        self._pool = pool
+        self._answer = answer
+
+    async def __aenter__(self) -> Answer:
+        answer = self._answer
+        self._pool.admit(answer)
+        try:
+            await answer.begin()
+        except BaseException:
+            self._pool.end(answer)
+            raise
+        return answer
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pool.end(self._answer)

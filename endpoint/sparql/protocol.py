@@ -95,6 +95,9 @@ def read_request(method: str, query_string: str, content_type: str | None, body:
     fields = parse_fields(query_string)
     if method == "POST":
         fields += _body_fields(content_type, body)
+    elif len(fields) == 1 and fields[0][0] == "query" and fields[0][1].strip():
+        # As most requests are.
+        return QueryRequest(text=fields[0][1])
     values: dict[str, list[str]] = {}
     for name, value in fields:
         values.setdefault(name, []).append(value)

@@ -23,11 +23,11 @@ from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.http.responses import choose_caching
 from endpoint.operations.observe import QueryLog, QueryObserver
 from endpoint.sparql.ask import Asker, Term, iri
+from endpoint.sparql.engine import Engine, Result
 from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
 from endpoint.sparql.frames import Job
 from endpoint.sparql.guard import Limits, inspect_query
 from endpoint.sparql.hints import Vocabulary, find_hints
-from endpoint.sparql.pool import Answer, QueryPool
 from endpoint.sparql.protocol import QueryRequest, read_request
 from endpoint.sparql.stream import ClientLeft, Delivery, ResultBroken, stream_answer
 from kg.errors import KgError
@@ -80,7 +80,7 @@ class _Exchange:
 class SparqlRoute:
     """An ASGI application for the one path; it stands beside the framework's routes for speed."""
 
-    def __init__(self, pool: QueryPool, releases: ServedReleases, asker: Asker, options: RouteOptions) -> None:
+    def __init__(self, pool: Engine, releases: ServedReleases, asker: Asker, options: RouteOptions) -> None:
         self._pool = pool
         self._releases = releases
         self._asker = asker
@@ -128,7 +128,8 @@ class SparqlRoute:
             raise Problem("method-not-allowed", 405, f"{method} means nothing here.", headers={"Allow": allowed})
         body = await _read_body(exchange, self._options.max_body_bytes) if method == "POST" else b""
         query_string = exchange.scope["query_string"].decode("latin-1")
-        return read_request(method, query_string, exchange.headers.get("content-type"), body)
+        content_type = exchange.headers.get("content-type") if method == "POST" else None
+        return read_request(method, query_string, content_type, body)
 
     async def _introduce(self, exchange: _Exchange, request: QueryRequest) -> None:
         """A page for people, a description of the service for programs (SPARQL 1.1 Service Description, section 2)."""
@@ -139,7 +140,7 @@ class SparqlRoute:
         format_ = choose_format("construct", accept=accept, override=request.format)
         release = self._releases.get(request.release)
         federation = self._options.federation
-        headers = self._headers(request, format_, release.id, federation, "description")
+        headers = self._headers(request, format_, release, federation, "description")
         if _is_known(headers["etag"], exchange.headers):
             await exchange.reply(Response(status_code=304, headers=headers))
             return
@@ -184,7 +185,7 @@ class SparqlRoute:
             headers = {"cache-control": "no-store", **_VARY}
         else:
             graphs = json.dumps([request.default_graphs, request.named_graphs]) if request.has_dataset else ""
-            headers = self._headers(request, format_, release.id, text, graphs)
+            headers = self._headers(request, format_, release, text, graphs)
             if _is_known(headers["etag"], exchange.headers):
                 await exchange.reply(Response(status_code=304, headers=headers))
                 return 0
@@ -200,7 +201,7 @@ class SparqlRoute:
         self._options.share.check(client)
         started = time.monotonic()
 
-        def describe(answer: Answer) -> list[tuple[bytes, bytes]]:
+        def describe(answer: Result) -> list[tuple[bytes, bytes]]:
             seconds = time.monotonic() - started
             found = {
                 "content-type": format_.content_type,
@@ -225,10 +226,11 @@ class SparqlRoute:
         )
         return await stream_answer(self._pool, job, delivery, self._options.share.spend(client))
 
-    def _headers(self, request: QueryRequest, format_: Format, release_id: str, *parts: str) -> dict[str, str]:
+    def _headers(self, request: QueryRequest, format_: Format, release: Release, *parts: str) -> dict[str, str]:
         """ETag, caching and Vary of an answer that is a function of release and request."""
         # No part but the last can hold the separator.
-        key = "\n".join([release_id, self._options.build, format_.media_type, *reversed(parts)])
+        engine = self._pool.mark(str(release.store_path))
+        key = "\n".join([release.id, engine, self._options.build, format_.media_type, *reversed(parts)])
         caching = choose_caching(is_fixed=self._releases.is_fixed(request.release))
         return {"etag": f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"', "cache-control": caching, **_VARY}
 
@@ -259,4 +261,5 @@ _OTHERS: Final = (*(each.media_type for each in [*GRAPHS, *RESULTS]),)
 
 def _is_known(etag: str, headers: Headers) -> bool:
     """Whether the client has this representation (RFC 9110, section 13.1.2; weak comparison)."""
-    return etag in [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
+    asked = ",".join(headers.getlist("if-none-match"))
+    return bool(asked) and etag in [each.strip().removeprefix("W/") for each in asked.split(",")]

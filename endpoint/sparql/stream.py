@@ -11,8 +11,8 @@ from typing import Any, Final
 from starlette.types import Message, Receive, Send
 
 from endpoint.http.problems import Problem
+from endpoint.sparql.engine import Engine, Result
 from endpoint.sparql.frames import Job
-from endpoint.sparql.pool import Answer, QueryPool
 
 __all__ = ["ClientLeft", "Delivery", "ResultBroken", "stream_answer"]
 
@@ -34,11 +34,11 @@ class Delivery:
     is_head: bool
     receive: Receive
     send: Send
-    describe: Callable[[Answer], list[tuple[bytes, bytes]]]
+    describe: Callable[[Result], list[tuple[bytes, bytes]]]
     max_bytes: int
 
 
-async def stream_answer(pool: QueryPool, job: Job, delivery: Delivery, spending: AbstractContextManager[None]) -> int:
+async def stream_answer(pool: Engine, job: Job, delivery: Delivery, spending: AbstractContextManager[None]) -> int:
     """How many bytes were sent, after asking the pool and sending the result as it came.
 
     When the client leaves, its worker is stopped.
@@ -92,7 +92,7 @@ class _LeaverWatch:
         self._running.cancel()
 
 
-async def _send_result(answer: Answer, delivery: Delivery) -> int:
+async def _send_result(answer: Result, delivery: Delivery) -> int:
     """One that is complete already goes out in one piece, with its length."""
     send = delivery.send
     headers = delivery.describe(answer)

@@ -14,8 +14,8 @@ import select
 import socket
 import sys
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -26,16 +26,18 @@ import pyoxigraph as ox
 from endpoint.sparql.frames import (
     FRAME_BYTES,
     Binding,
+    Conversion,
     Failure,
     Frame,
     FrameDecoder,
     FrameKind,
     Job,
+    decode_count,
     encode_frame,
     encode_whole,
 )
 from endpoint.sparql.rows import count_rows
-from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError
+from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError, RemoteError
 from kg.rdfio import load_prefixes
 from kg.store import QueryResult, open_read_only, write_result
 
@@ -49,6 +51,7 @@ _OPEN_STORES: Final = 2
 _SMALL: Final = 2_000
 _POSITION: Final = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 _NEAR: Final = 24
+_TRUTH: Final = "__ASK_RETVAL"
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 
@@ -102,21 +105,50 @@ class _Worker:
         self._prefixes: dict[str, str] | None = None
         self._stores: OrderedDict[str, ox.Store] = OrderedDict()
         self._has_no_network = _leave_network()
+        self._decoder = FrameDecoder()
+        self._frames: deque[Frame] = deque()
         self._relay = None if link is None else _make_relay(link, has_own_loopback=self._has_no_network)
 
     def serve(self) -> None:
         """Answer until the server closes the connection."""
         self._connection.sendall(encode_frame(FrameKind.READY, bytes([self._has_no_network])))
-        decoder = FrameDecoder()
-        while data := self._connection.recv(FRAME_BYTES):
-            for frame in decoder.feed(data):
-                self._take(frame)
+        while (frame := self._next_frame()) is not None:
+            self._take(frame)
+            if self._frames:
+                self._look_for_drop()
+
+    def _next_frame(self) -> Frame | None:
+        """The next frame; None once the server has closed the connection."""
+        while not self._frames:
+            data = self._connection.recv(FRAME_BYTES)
+            if not data:
+                return None
+            self._frames.extend(self._decoder.feed(data))
+        return self._frames.popleft()
+
+    def _look_for_drop(self) -> None:
+        """Forget jobs that the server has taken back while the one before them ran."""
+        with suppress(BlockingIOError):
+            self._frames.extend(self._decoder.feed(self._connection.recv(FRAME_BYTES, socket.MSG_DONTWAIT)))
+        frames = list(self._frames)
+        drop = next((at for at, frame in enumerate(frames) if frame.kind is FrameKind.DROP), None)
+        if drop is not None:
+            jobs = [at for at in range(drop) if frames[at].kind is FrameKind.QUERY]
+            # The last ones: the first of those that the server knows may not have begun yet.
+            forgotten = set(jobs[max(0, len(jobs) - decode_count(frames[drop].body)) :])
+            self._frames = deque(frame for at, frame in enumerate(frames) if at not in forgotten)
 
     def _take(self, frame: Frame) -> None:
+        if frame.kind is FrameKind.DROP:
+            self._connection.sendall(encode_frame(FrameKind.DROPPED))
+            return
         if frame.kind is FrameKind.OPEN:
             # Done ahead of need: if it cannot be done, the next query will say so to somebody.
             with suppress(KgError):
                 self._open(frame.body.decode())
+            return
+        if frame.kind is FrameKind.CONVERT:
+            self._take_conversion(Conversion.decode(frame.body))
             return
         job = Job.decode(frame.body)
         try:
@@ -128,6 +160,32 @@ class _Worker:
             self._fail(_locate(error, job.text))
         except KgError as error:
             self._fail(Failure(code=error.code, message=str(error)))
+
+    def _take_conversion(self, conversion: Conversion) -> None:
+        feed = _Feed(self._next_frame)
+        try:
+            self._convert(feed, conversion)
+        except KgError as error:
+            feed.drain()
+            self._fail(Failure(code=error.code, message=str(error)))
+
+    def _convert(self, feed: _Feed, conversion: Conversion) -> None:
+        writer = _FrameWriter(self._connection, conversion.media_type)
+        output, source = cast("IO[bytes]", writer), cast("IO[bytes]", feed)
+        rdf_format = ox.RdfFormat.from_media_type(conversion.media_type)
+        source_format = ox.RdfFormat.from_media_type(conversion.source_type)
+        try:
+            if rdf_format is not None and source_format is not None:
+                triples = (each.triple for each in ox.parse(source, format=source_format))
+                self._write_triples(triples, output, rdf_format)
+            else:
+                result = ox.parse_query_results(source, format=_find_results_format(conversion.source_type))
+                write_result(_read_truth(result), output, media_type=conversion.media_type)
+        except SyntaxError as error:
+            raise RemoteError(f"the result of the other engine cannot be read: {error.msg}") from error
+        # A truth value is read before its document ends.
+        feed.drain()
+        writer.finish()
 
     def _fail(self, failure: Failure) -> None:
         self._connection.sendall(encode_frame(FrameKind.FAILURE, failure.encode()))
@@ -174,10 +232,11 @@ class _Worker:
             check()
         writer.finish()
 
-    def _write_triples(self, triples: ox.QueryTriples, output: IO[bytes], rdf_format: ox.RdfFormat) -> None:
+    def _write_triples(self, triples: Iterable[ox.Triple], output: IO[bytes], rdf_format: ox.RdfFormat) -> None:
         """Write triples; few are sorted and get only the prefixes that they use, many go out as they come."""
         if self._prefixes is None:
             self._prefixes = load_prefixes(self._prefixes_path)
+        triples = iter(triples)
         try:
             first = list(islice(triples, _SMALL + 1))
             if len(first) <= _SMALL:
@@ -189,6 +248,50 @@ class _Worker:
             if isinstance(error, (BrokenPipeError, ConnectionError)):
                 raise
             raise RdfError(f"the result cannot be written: {error}") from error
+
+
+class _Feed:
+    """A file that the input of a conversion is read from, frame by frame."""
+
+    def __init__(self, next_frame: Callable[[], Frame | None]) -> None:
+        self._next_frame = next_frame
+        self._rest = b""
+        self._is_at_end = False
+
+    def read(self, size: int = -1) -> bytes:
+        """At most so many bytes (io.RawIOBase); none at the end."""
+        while not self._rest and not self._is_at_end:
+            self._rest = self._next()
+        size = len(self._rest) if size < 0 else size
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def drain(self) -> None:
+        """Read what is left, so that the next frame is the next job."""
+        while not self._is_at_end:
+            self._next()
+
+    def _next(self) -> bytes:
+        frame = self._next_frame()
+        if frame is None:
+            raise ConnectionError("the server is gone")
+        self._is_at_end = frame.kind is FrameKind.END
+        return frame.body
+
+
+def _find_results_format(media_type: str) -> ox.QueryResultsFormat:
+    found = ox.QueryResultsFormat.from_media_type(media_type)
+    assert found is not None, media_type
+    return found
+
+
+def _read_truth(result: ox.QuerySolutions | ox.QueryBoolean) -> ox.QuerySolutions | ox.QueryBoolean:
+    """The result, and the truth value in place of the table that old Virtuoso servers make of one."""
+    if isinstance(result, ox.QuerySolutions) and [each.value for each in result.variables] == [_TRUTH]:
+        (row,) = result
+        truth = b"true" if str(getattr(row[0], "value", "")) in ("1", "true") else b"false"
+        return ox.parse_query_results(truth, format=ox.QueryResultsFormat.TSV)
+    return result
 
 
 def _evaluate(store: ox.Store, job: Job) -> QueryResult:

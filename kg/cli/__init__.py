@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from kg.cli import graph, mirror, release, server
+from kg.cli import graph, mirror, publish, release, server
 from kg.errors import KgError
 
 __all__ = ["main", "make_parser"]
@@ -56,4 +56,5 @@ def make_parser() -> argparse.ArgumentParser:
     mirror.add_commands(commands)
     server.add_commands(commands)
     release.add_commands(commands)
+    publish.add_commands(commands)
     return parser

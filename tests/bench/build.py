@@ -20,7 +20,7 @@ from pathlib import Path
 from kg.release import Release, Releases
 from tests.bench.generate import OPEN_LICENCE, iter_quads
 
-__all__ = ["Measured", "measure_build"]
+__all__ = ["Measured", "measure", "measure_build"]
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,23 @@ class Measured:
 def measure_build(root: Path, size: int) -> tuple[Measured, ...]:
     """The steps: generating alone, the first release, the same again, a second release with some new quads."""
     return (
-        _measure("generate, nothing else", _generate, root, size),
-        _measure("first release", _publish, root, size),
-        _measure("the same again", _publish, root, size),
-        _measure("a release with 1 % more", _publish, root, size + size // 100),
+        measure("generate, nothing else", _generate, root, size),
+        measure("first release", _publish, root, size),
+        measure("the same again", _publish, root, size),
+        measure("a release with 1 % more", _publish, root, size + size // 100),
     )
 
 
-def _measure(step: str, action: Callable[[Path, int], None], root: Path, size: int) -> Measured:
+def measure(step: str, action: Callable[..., None], *arguments: object) -> Measured:
+    """What an action takes in a process of its own; loading the modules it needs first is not counted."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        seconds, peak_mib = pool.apply(_run, (action, root, size))
+        seconds, peak_mib = pool.apply(_run, (action, arguments))
     return Measured(step, seconds, peak_mib)
 
 
-def _run(action: Callable[[Path, int], None], root: Path, size: int) -> tuple[float, float]:
+def _run(action: Callable[..., None], arguments: tuple[object, ...]) -> tuple[float, float]:
     start = time.perf_counter()
-    action(root, size)
+    action(*arguments)
     return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

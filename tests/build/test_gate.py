@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kg.build import build
-from kg.errors import KgError, TableError
+from kg.cli import main
+from kg.errors import EngineFailed, KgError, TableError
 from kg.release import Releases
 from kg.settings import KgSettings
 from kg.tables import load_tables
@@ -188,6 +190,54 @@ def test_a_violated_shape_stops_the_build_and_names_the_record(settings: KgSetti
         build(settings)
     assert "relations.csv row 87" in str(caught.value)
     assert Releases(settings.releases_dir).current() == before
+
+
+@pytest.mark.slow
+def test_an_engine_that_gives_up_stops_the_build_and_leaves_the_release(settings: KgSettings, tmp_path: Path) -> None:
+    before = Releases(settings.releases_dir).current()
+    shapes_dir = tmp_path / "shapes"
+    shutil.copytree(settings.shapes_dir, shapes_dir)
+    nested = "".join(f"shapes:N{number} a sh:NodeShape ; sh:node shapes:N{number + 1} .\n" for number in range(99))
+    (shapes_dir / "Nested.ttl").write_text(
+        "@prefix chap: <https://w3id.org/chap/def#> . @prefix sh: <http://www.w3.org/ns/shacl#> .\n"
+        f"@prefix shapes: <https://w3id.org/chap/shapes#> .\n{nested}"
+        "shapes:N99 a sh:NodeShape ; sh:targetClass chap:Hub .\nshapes:N0 sh:targetClass chap:Hub .\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(EngineFailed, match="nothing is known about the data"):
+        build(replace(settings, shapes_dir=shapes_dir))
+    assert Releases(settings.releases_dir).current() == before
+
+
+@pytest.mark.slow
+def test_a_shape_with_nothing_to_look_at_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes_dir = tmp_path / "shapes"
+    shutil.copytree(KgSettings().shapes_dir, shapes_dir)
+    (shapes_dir / "Idle.ttl").write_text(
+        "@prefix dcterms: <http://purl.org/dc/terms/> . @prefix sh: <http://www.w3.org/ns/shacl#> .\n"
+        "@prefix shapes: <https://w3id.org/chap/shapes#> . <https://w3id.org/chap/shapes> dcterms:requires <urn:x> .\n"
+        "shapes:IdleShape a sh:NodeShape ; sh:targetClass <urn:x> .\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("KG_SHAPES_DIR", str(shapes_dir))
+    assert main(["validate"]) == 0
+    assert "nothing to look at for https://w3id.org/chap/shapes#IdleShape\n" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_both_engines_find_the_same_in_the_release(
+    settings: KgSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Releases(settings.releases_dir).current()
+    assert before is not None
+    monkeypatch.setenv("KG_RELEASES_DIR", str(settings.releases_dir))
+    assert main(["build", "--cross-check"]) == 0
+    output = capsys.readouterr()
+    assert output.out == f"{before.id}\n"
+    assert "nothing changed" in output.err
+    assert "warnings; 'kg validate' lists them" in output.err, "nothing was validated"
 
 
 @pytest.mark.slow

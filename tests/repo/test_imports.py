@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,8 @@ FENCES = {
     # what                 who may import it
     # The relay and its solutions are loaded by workers only.
     "pyoxigraph": ("kg/", "endpoint/sparql/worker", "endpoint/federation/relay", "endpoint/federation/solutions"),
-    "pyshacl": ("kg/validate.py",),
+    "pyshacl": ("kg/validation/second.py",),
+    "shacl": ("kg/validation/native.py",),
     "SPARQLWrapper": ("kg/remote.py",),
     "httpcore": ("endpoint/federation/client.py",),
     "fastapi": ("endpoint/",),
@@ -40,6 +43,13 @@ def test_only_its_own_modules_import(repository: Path, package: str) -> None:
         and any(name == package or name.startswith(package + ".") for name in _imports(path))
     ]
     assert trespassers == []
+
+
+def test_the_gate_loads_no_slow_engine() -> None:
+    slow = {"pyshacl", "rdflib", "fastapi"}
+    asked = f"import sys, kg.build; print(*({slow!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
 
 
 def test_no_module_is_named_for_nothing(repository: Path) -> None:

@@ -13,7 +13,9 @@ from kg.lift import Lifted
 from kg.rdfio import load_graph
 from kg.settings import KgSettings
 from kg.terms import SHAPES
-from kg.validate import load_shapes, validate
+from kg.validate import validate
+from kg.validation.shapes import load_shapes
+from tests.assertions import read_triples
 
 SETTINGS = KgSettings()
 STYLE_DIR = SETTINGS.shapes_dir / "style"
@@ -22,7 +24,7 @@ VALUE_CONSTRAINTS = {SH.pattern, SH["or"], SH["not"], SH["class"], SH.node, SH.n
 
 
 def load(directory: Path) -> Graph:
-    return load_shapes(directory, SETTINGS.ontology_dir)
+    return read_triples(load_shapes(directory, SETTINGS.ontology_dir).graph)
 
 
 def languages_of(graph: Graph, subject: object, predicate: URIRef) -> list[str]:
@@ -162,8 +164,11 @@ def test_style_shapes_find_what_breaks_the_style(turtle: str, expected: set[str]
     assert {each.shape_name for each in report.results} == expected
 
 
-def test_the_shipped_data_has_no_violation(lifted: Lifted) -> None:
+def test_the_shipped_data_has_no_violation_and_gives_every_shape_something_to_look_at(lifted: Lifted) -> None:
     report = validate(
         lifted.store, shapes_dir=SETTINGS.shapes_dir, ontology_dir=SETTINGS.ontology_dir, trace=lifted.trace
     )
     assert report.violations == (), report.to_text()
+    # No source has given an address or the engagement of a partner yet; these two may go once one does.
+    without_data = {SHAPES + "AddressShape", SHAPES + "EngagementShape"}
+    assert set(report.idle_shapes) <= without_data

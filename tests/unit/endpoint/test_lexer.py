@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endpoint.sparql.lexer import Kind, iter_tokens
+from endpoint.sparql.lexer import Kind, find_shape, iter_tokens
 
 
 def kinds(text: str) -> list[tuple[Kind, str]]:
@@ -106,3 +106,30 @@ def test_work_is_bounded_by_length(piece: str) -> None:
 )
 def test_words_between_full_stops_are_words(text: str, expected: list[str]) -> None:
     assert [token.text for token in iter_tokens(text)] == expected
+
+
+PIECES = [
+    *("SERVICE", "RAND", "ASK", " ", "\n", "{", "}", "(", "<", ">", "<<", "<a:b>", "<SERVICE>", "'", '"', "'x'", '"y"'),
+    *("\\'", "#", "# c", "ex:a", ":", "?v", "=", "1.5", "@de", '"""', "'' ", "\\", "\x00", "."),
+]
+
+
+def told_apart(text: str) -> list[tuple[Kind, str]]:
+    return [(each.kind, each.text) for each in iter_tokens(text) if each.kind not in (Kind.IRI, Kind.STRING)]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.lists(st.sampled_from(PIECES), max_size=4))
+def test_texts_of_one_shape_have_the_same_tokens_but_for_iris_and_strings(before: list[str], inside: list[str]) -> None:
+    content = "".join(inside)
+    for quoted in (f"<{content}>", f"'{content}'", f'"{content}"'):
+        text, other = "".join(before) + quoted, "".join(before) + "<urn:x>"
+        shape = find_shape(text)
+        if shape is not None and shape == find_shape(other):
+            assert told_apart(text) == told_apart(other)
+
+
+def test_shape_forgets_what_iris_strings_and_comments_say() -> None:
+    first = find_shape("ASK { <urn:a> ?p 'b' } # LOAD")
+    assert first is not None
+    assert first == find_shape("ASK { <urn:SERVICE> ?p 'c' } # c")
+    assert first != find_shape("ASK { <urn:a> ?q 'b' } # LOAD")

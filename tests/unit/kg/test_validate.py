@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 
 import pyoxigraph as ox
 import pytest
 from rdflib import RDF, SH, BNode, Graph, Literal, URIRef
 
-from kg.errors import RdfError, RdfSyntaxError
+from kg.errors import RdfError
 from kg.report import Report, Result
 from kg.settings import KgSettings
 from kg.tables import RecordRef
-from kg.validate import load_shapes, validate
+from kg.terms import SHAPES
+from kg.validate import validate
 
 SETTINGS = KgSettings()
 PREFIXES = """
@@ -117,10 +116,30 @@ def test_all_graphs_are_taken_together() -> None:
     assert [each.shape_name for each in default.violations] == ["ThingShape-prefLabel"]
 
 
-def test_empty_store_conforms_without_results() -> None:
+def test_empty_store_conforms_without_results_and_says_that_nothing_was_looked_at() -> None:
     report = validate(ox.Store(), shapes_dir=SETTINGS.shapes_dir, ontology_dir=SETTINGS.ontology_dir)
     assert report.results == ()
     assert report.conforms
+    names = {iri.removeprefix(SHAPES) for iri in report.idle_shapes}
+    assert {"ActorShape", "HubShape", "PeriodShape"} <= names
+
+
+def test_shape_of_a_broader_class_is_not_idle() -> None:
+    report = validate_turtle("organisation:de-holm a chap:Hub .")
+    names = {iri.removeprefix(SHAPES) for iri in report.idle_shapes}
+    assert not names & {"HubShape", "ActorShape", "ThingShape"}
+    assert {"ClusterShape", "PeriodShape"} <= names
+
+
+def test_finding_about_a_blank_node_is_an_error_that_says_so() -> None:
+    with pytest.raises(RdfError, match="give the node an IRI"):
+        validate_turtle("[] a chap:Actor .")
+
+
+def test_concept_that_only_a_text_mentions_is_not_taken_from_the_schemes() -> None:
+    text = r'"see <https://w3id.org/chap/scheme/role/nothing> <https://w3id.org/chap/graph/x> .\n <"@en'
+    report = validate_turtle(NAMELESS + f'organisation:de-holm skos:prefLabel "H"@de ; chap:note {text} .')
+    assert report.violations == ()
 
 
 @pytest.mark.parametrize(
@@ -190,68 +209,3 @@ def test_html_stands_alone_and_escapes_what_it_shows(nameless: Report, language:
     assert "&lt;script&gt;" in page
     assert "(&lt;b&gt;)" in page
     assert "http" not in page.partition("<body>")[0].replace("https://w3id.org", "")
-
-
-# ------------ shapes that are no good
-
-
-@pytest.fixture
-def shapes_dir(tmp_path: Path) -> Path:
-    directory = tmp_path / "shapes"
-    shutil.copytree(SETTINGS.shapes_dir, directory)
-    return directory
-
-
-@pytest.mark.parametrize(
-    ("right", "wrong", "complaint"),
-    [
-        ("sh:minCount 1", "sh:minCont 1", "shacl#minCont is no term of SHACL"),
-        ("sh:targetClass chap:Hub", "sh:targetClass chap:Hubb", "def#Hubb is not declared in the ontology"),
-        ("sh:path chap:offers", "sh:path chap:offer", "def#offer is not declared in the ontology"),
-        (
-            "sh:class skos:Concept",
-            "sh:class skos:Conzept",
-            "core#Conzept is neither declared in the ontology nor required",
-        ),
-        (
-            "shapes:HubShape-offers ,",
-            "shapes:HubShape-ofers ,",
-            "shapes#HubShape-ofers is referred to and does not exist",
-        ),
-        ("sh:qualifiedMinCount 1", "sh:qualifiedMinCount -1 , 2", "HubShape-kind"),
-    ],
-)
-def test_misspelt_shape_is_an_error(shapes_dir: Path, right: str, wrong: str, complaint: str) -> None:
-    path = shapes_dir / "Hub.ttl"
-    text = path.read_text(encoding="utf-8")
-    assert right in text
-    path.write_text(text.replace(right, wrong, 1), encoding="utf-8")
-    with pytest.raises(RdfError, match=complaint.replace("#", ".")):
-        validate(ox.Store(), shapes_dir=shapes_dir, ontology_dir=SETTINGS.ontology_dir)
-
-
-def test_unknown_concept_in_a_shape_is_an_error(shapes_dir: Path) -> None:
-    path = shapes_dir / "schemes.ttl"
-    path.write_text(path.read_text(encoding="utf-8").replace("scheme:role ;", "scheme:rolle ;"), encoding="utf-8")
-    with pytest.raises(RdfError, match="scheme/rolle is in no scheme"):
-        load_shapes(shapes_dir, SETTINGS.ontology_dir)
-
-
-def test_shapes_that_are_no_turtle_are_an_error_with_the_file(shapes_dir: Path) -> None:
-    (shapes_dir / "Broken.ttl").write_text("shapes:A a sh:NodeShape", encoding="utf-8")
-    with pytest.raises(RdfSyntaxError, match=r"Broken\.ttl"):
-        load_shapes(shapes_dir, SETTINGS.ontology_dir)
-
-
-def test_folder_without_shapes_is_an_error_and_no_pass(tmp_path: Path) -> None:
-    with pytest.raises(RdfError, match="no shapes here"):
-        validate(store_of(NAMELESS), shapes_dir=tmp_path, ontology_dir=SETTINGS.ontology_dir)
-
-
-def test_changed_shapes_are_read_again(shapes_dir: Path) -> None:
-    load_shapes(shapes_dir, SETTINGS.ontology_dir)
-    (shapes_dir / "Actor.ttl").unlink()
-    report = validate(
-        store_of("organisation:de-holm a chap:Actor ."), shapes_dir=shapes_dir, ontology_dir=SETTINGS.ontology_dir
-    )
-    assert {each.shape_name for each in report.violations} == {"ThingShape-prefLabel"}
