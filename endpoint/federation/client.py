@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
@@ -106,7 +107,7 @@ class OutsideClient:
         self._endpoint = endpoint
         self._headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": user_agent}
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_make_ssl_context(),
             max_connections=endpoint.concurrency,
             keepalive_expiry=30.0,
             network_backend=_CheckedBackend(is_private=endpoint.is_private),
@@ -251,6 +252,12 @@ class OutsideClient:
             is_passing=response.status in _PASSING,
             retry_after_s=float(wait) if wait.isdecimal() else None,
         )
+
+
+@cache
+def _make_ssl_context() -> ssl.SSLContext:
+    """One for all endpoints, since it reads the certificates of the system."""
+    return ssl.create_default_context()
 
 
 def _header(response: httpcore.Response, name: bytes) -> str:

@@ -206,6 +206,8 @@ class _Request:
                 return "federation-failed"
         except FetchFailed as error:
             is_well = False if error.is_theirs else None
+            if error.is_theirs:
+                _log.warning("%s: %s", endpoint.name, error.message)
             raise
         finally:
             breaker.settle(is_well)

@@ -36,6 +36,7 @@ _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
 _INTERFACE: Final = struct.Struct("16sH14x")
 _HEAD_BYTES: Final = 16 * 1024
+_NEAR: Final = 24
 _UNBOUND: Final = (
     "SERVICE {endpoint} asks for more than can be fetched: {reason}. Let the outermost group of the query hold the "
     "SERVICE and patterns that bind some of its variables, write constants into it, or give it a sub-select with LIMIT."
@@ -106,12 +107,13 @@ class Relay:
             state.bound |= _bind(store, state.relayed, index, address)
 
     def locate(self, failure: Failure) -> Failure:
-        """A syntax error with its place in the text as it came."""
+        """A syntax error with its place in the text as it came, and what stands there."""
         state = self._current
         if failure.line is None or failure.column is None:
             return failure
         line, column = locate_original(state.job.text, state.job.calls, state.addresses, failure.line, failure.column)
-        return replace(failure, line=line, column=column)
+        near = state.job.text.split("\n")[line - 1][column - 1 :][:_NEAR].strip()
+        return replace(failure, line=line, column=column, near=near)
 
     @property
     def _current(self) -> _State:
@@ -207,7 +209,7 @@ def _bind(store: ox.Store, job: Job, index: int, address: str) -> dict[int, _Bou
     except SyntaxError:
         # Of a broken query a part is broken, too; of the whole the engine will say what and where.
         return {}
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise QueryError(str(error)) from error
     if any(term is None or isinstance(term, ox.Triple) for row in rows for term in row):
         return {}

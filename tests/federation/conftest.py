@@ -24,10 +24,10 @@ IRI = "http://outside.example/"
 ENTRIES: dict[str, dict[str, object]] = {
     "plain": {"cache_ttl_s": 0},
     "kept": {"cache_ttl_s": 3600},
-    "brief": {"cache_ttl_s": 0.3},
+    "brief": {"cache_ttl_s": 1.5},
     "get": {"method": "GET", "cache_ttl_s": 0},
     "quick": {"timeout_s": 0.5, "cache_ttl_s": 0},
-    "fragile": {"breaker_failures": 2, "breaker_pause_s": 1, "cache_ttl_s": 0},
+    "fragile": {"breaker_failures": 2, "breaker_pause_s": 2, "cache_ttl_s": 0},
     "stubborn": {"retries": 2, "cache_ttl_s": 0},
     "small": {"max_mib": 0.01, "cache_ttl_s": 0},
     "few": {"max_bindings": 5, "max_rows": 50, "cache_ttl_s": 0},
@@ -49,7 +49,7 @@ def write_allowlist(path: Path, entries: dict[str, dict[str, object]]) -> Path:
     return path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Federation:
     """Both servers."""
 
@@ -95,6 +95,17 @@ def _show(term: dict[str, str] | None) -> str:
     return "_" if term["type"] == "bnode" else f"{term['value']}@{term.get('xml:lang', '')}^{term.get('datatype', '')}"
 
 
+def find_hubs(local: ox.Store) -> list[str]:
+    """Some of our hubs."""
+    found = local.query(
+        "SELECT DISTINCT ?hub { ?hub a <https://w3id.org/chap/def#Hub> } ORDER BY ?hub LIMIT " + str(HUBS)
+    )
+    assert isinstance(found, ox.QuerySolutions)
+    hubs = [str(solution["hub"].value) for solution in found]
+    assert len(hubs) == HUBS
+    return hubs
+
+
 def fill(store: ox.Store, hubs: list[str]) -> None:
     """Give the second server statements about our hubs, and about things that we do not know."""
     lines = [
@@ -103,6 +114,7 @@ def fill(store: ox.Store, hubs: list[str]) -> None:
         for number, iri in enumerate(hubs)
     ]
     lines += [f"<urn:o:thing{number}> <urn:o:year> {number} ." for number in range(200)]
+    lines += [f"<urn:o:thing{number}> <urn:o:note> {number % 3} ." for number in range(6)]
     store.load("\n".join(lines).encode(), format=ox.RdfFormat.TURTLE)
 
 
@@ -110,14 +122,8 @@ def fill(store: ox.Store, hubs: list[str]) -> None:
 def federation(release: Release, releases_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     directory = tmp_path_factory.mktemp("federation")
     local = open_read_only(release.store_path)
-    found = local.query(
-        "SELECT DISTINCT ?hub { ?hub a <https://w3id.org/chap/def#Hub> } ORDER BY ?hub LIMIT " + str(HUBS)
-    )
-    assert isinstance(found, ox.QuerySolutions)
-    hubs = [str(solution["hub"].value) for solution in found]
-    assert len(hubs) == HUBS
     with run_outside() as outside:
-        fill(outside.store, hubs)
+        fill(outside.store, find_hubs(local))
         entries = {
             name: {"iri": IRI + name, "url": f"{outside.url}/{name}", **COMMON, **values}
             for name, values in ENTRIES.items()

@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
 Answer = Callable[[Handler], None]
 
 
-@dataclass
+@dataclass(repr=False)
 class Outside:
     """A server that runs. ``answer``, where it is set, answers in place of the engine."""
 

@@ -125,6 +125,9 @@ def test_syntax_error_is_told_at_its_place(federation: Federation, outside: Outs
         federation.store.query(query)
     assert f"at {problem['line']}:{problem['column']}:" in str(caught.value)
     assert problem["column"] < len(query)
+    # Nor does what stands there tell an address of ours.
+    query = expand("SELECT * { SERVICE @plain . }")
+    problem = assert_problem(federation.client.post("/sparql", data={"query": query}), 400, "query-syntax")
     assert "127.0.0.1" not in json.dumps(problem)
     assert outside.log == []
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode, urlsplit
 
-import httpx
-import pytest
 from SPARQLWrapper import JSON as WRAPPER_JSON
 from SPARQLWrapper import SPARQLWrapper
 
@@ -63,7 +63,7 @@ def test_answer_is_kept_until_its_time_is_over(federation: Federation, outside: 
     federation.rows(ONE % "brief")
     federation.rows(ONE % "brief")
     assert len(outside.log) == requests + 1
-    time.sleep(0.35)
+    time.sleep(1.6)
     federation.rows(ONE % "brief")
     assert len(outside.log) == requests + 2
 
@@ -83,10 +83,10 @@ def test_federated_answer_is_stored_nowhere(federation: Federation, outside: Out
 
 
 def test_slow_endpoint_is_cut_at_its_limit(federation: Federation, outside: Outside) -> None:
-    outside.answer = slow(3)
+    outside.answer = slow(6)
     started = time.monotonic()
     problem = assert_problem(federation.ask(ONE % "quick"), 504, "federation-timeout")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
     assert "quick" in problem["detail"]
     assert "0.5 s" in problem["detail"]
 
@@ -94,7 +94,7 @@ def test_slow_endpoint_is_cut_at_its_limit(federation: Federation, outside: Outs
 def test_dripping_endpoint_is_cut_at_its_limit(federation: Federation, outside: Outside) -> None:
     def drip(handler: Handler) -> None:
         handler.begin(200, Content_Length="100000")
-        for _ in range(40):
+        for _ in range(80):
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.1)
@@ -102,7 +102,7 @@ def test_dripping_endpoint_is_cut_at_its_limit(federation: Federation, outside: 
     outside.answer = drip
     started = time.monotonic()
     assert_problem(federation.ask(ONE % "quick"), 504, "federation-timeout")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
 
 
 def test_breaker_opens_tries_once_and_closes(federation: Federation, outside: Outside) -> None:
@@ -116,12 +116,12 @@ def test_breaker_opens_tries_once_and_closes(federation: Federation, outside: Ou
     assert 1 <= int(refused.headers["retry-after"]) <= 2
     assert len(outside.log) == 2
     assert federation.metric("chap_federation_breaker_open", endpoint="fragile") == 1
-    time.sleep(1.05)
+    time.sleep(2.05)
     # Half open: one may try, fails, and the pause begins anew.
     assert_problem(federation.ask(ONE % "fragile"), 502, "federation-failed")
     assert_problem(federation.ask(ONE % "fragile"), 503, "federation-paused")
     assert len(outside.log) == 3
-    time.sleep(1.05)
+    time.sleep(2.05)
     outside.answer = None
     assert len(federation.rows(ONE % "fragile")) == 1
     assert len(federation.rows(ONE % "fragile")) == 1
@@ -199,20 +199,26 @@ def test_same_pattern_is_asked_once_in_a_query(federation: Federation, outside: 
 
 
 def test_client_that_leaves_takes_the_request_along(federation: Federation, outside: Outside) -> None:
+    begun = threading.Event()
+
     def answer_for_ever(handler: Handler) -> None:
         handler.begin(200, Content_Length=str(10**7))
+        begun.set()
         while True:
             handler.wfile.write(b" " * 1000)
             time.sleep(0.01)
 
     outside.answer = answer_for_ever
     before = federation.metric("chap_federation_requests_total", endpoint="plain", outcome="left")
-    with pytest.raises(httpx.ReadTimeout):
-        federation.client.post("/sparql", data={"query": expand(ONE % "plain")}, timeout=0.5)
-    assert outside.hung_up.wait(5)
+    address = urlsplit(federation.server.url)
+    query = urlencode({"query": expand(ONE % "plain")})
+    with socket.create_connection((str(address.hostname), int(address.port or 0))) as connection:
+        connection.sendall(f"GET /sparql?{query} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+        assert begun.wait(10)
+    assert outside.hung_up.wait(10)
     assert wait_until(
         lambda: federation.metric("chap_federation_requests_total", endpoint="plain", outcome="left") == before + 1,
-        seconds=5,
+        seconds=10,
     )
 
 
@@ -227,7 +233,7 @@ def test_killed_worker_takes_its_request_along(federation: Federation, outside: 
     outside.answer = hang
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(federation.ask, ONE % "plain")
-        assert begun.wait(5)
+        assert begun.wait(10)
         for worker in find_workers(federation.server.process.pid):
             os.kill(worker, signal.SIGKILL)
         assert asked.result().status_code >= 500

@@ -6,6 +6,8 @@ import json
 
 import pyoxigraph as ox
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.federation.conftest import HUBS, IRI, Federation, expand
 from tests.federation.outside import Outside
@@ -213,3 +215,62 @@ def test_dataset_of_the_protocol_holds_for_the_values(federation: Federation, ou
     response = federation.client.get("/sparql", params={"query": query, "default-graph-uri": "urn:nowhere"})
     assert response.json()["results"]["bindings"] == []
     assert outside.log == []
+
+
+OUTER = [
+    "VALUES ?a { o:thing1 o:thing2 o:thing3 }",
+    "VALUES (?a ?b) { (o:thing1 1) (o:thing2 UNDEF) (UNDEF 3) }",
+    "VALUES ?b { 1 2 3 4 }",
+    "OPTIONAL { VALUES (?a ?c) { (o:thing1 1) (o:thing9 2) } }",
+    "OPTIONAL { VALUES (?a ?b) { (o:thing1 1) (o:thing1 7) } }",
+    "MINUS { VALUES ?a { o:thing2 } }",
+    "BIND(?b + 1 AS ?c)",
+    "BIND(COALESCE(?b, 3) AS ?y)",
+    "BIND(IRI(CONCAT('urn:o:thing', STR(?b))) AS ?a)",
+    "FILTER(?b > 1)",
+    "FILTER(!BOUND(?c))",
+    "FILTER(BOUND(?y))",
+    "{ VALUES ?a { o:thing1 } } UNION { VALUES ?b { 2 } }",
+    "{ SELECT ?a { VALUES (?a ?b) { (o:thing1 5) (o:thing4 4) } } }",
+    "{ SELECT ?b (COUNT(*) AS ?a) { VALUES ?b { 1 1 2 } } GROUP BY ?b }",
+]
+INNER = [
+    "?a o:year ?b .",
+    "?a o:year ?y .",
+    "?x o:year ?b .",
+    "OPTIONAL { ?a o:note ?c }",
+    "OPTIONAL { ?a o:year ?b }",
+    "MINUS { ?a o:note 1 }",
+    "FILTER(?b < 100)",
+    "FILTER(!BOUND(?c) || ?c = 1)",
+    "BIND(?b * 2 AS ?z)",
+    "BIND(COALESCE(?b, 2) AS ?c)",
+    "{ ?a o:year ?b } UNION { ?a o:note ?c }",
+    "{ ?a o:year ?b } UNION { ?x o:note ?c }",
+    "VALUES ?b { 1 2 UNDEF }",
+    "{ SELECT ?a (MAX(?b) AS ?m) { ?a o:note ?b } GROUP BY ?a }",
+    "{ SELECT ?a { ?a o:note ?b } ORDER BY ?b ?a LIMIT 2 }",
+    "?a o:part* ?b .",
+    "?a o:year? ?y .",
+]
+CALLS = ["SERVICE @open {{ {} }}", "SERVICE SILENT @open {{ {} }}", "OPTIONAL {{ SERVICE @open {{ {} }} }}"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    outer=st.lists(st.sampled_from(OUTER), max_size=4),
+    inner=st.lists(st.sampled_from(INNER), min_size=1, max_size=3),
+    call=st.sampled_from(CALLS),
+    at=st.integers(0, 4),
+)
+def test_any_pattern_is_answered_as_by_the_engine_alone(
+    federation: Federation, outer: list[str], inner: list[str], call: str, at: int
+) -> None:
+    elements = [*outer[:at], call.format(" ".join(inner)), *outer[at:]]
+    query = f"SELECT * {{ {' '.join(elements)} }}"
+    try:
+        expected = ask_engine(federation, query)
+    except SyntaxError:
+        # BIND to a variable that is there already.
+        return
+    assert federation.rows(query) == expected, query
