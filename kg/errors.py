@@ -4,7 +4,7 @@
     |- SourceError            TableError, LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
-    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned
+    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ArchiveRefused
     |- ResourceNotFound, NotAcceptable
     |- SettingsError
     |- EngineFailed, EnginesDisagree   whether the data fits the shapes is not known
@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "ArchiveRefused",
     "EngineFailed",
     "EnginesDisagree",
     "InvalidIri",
@@ -36,7 +37,6 @@ __all__ = [
     "ReleaseDamaged",
     "ReleaseError",
     "ReleaseNotFound",
-    "ReleasePinned",
     "ReleasePruned",
     "ResourceNotFound",
     "SettingsError",
@@ -161,11 +161,11 @@ class ReleaseDamaged(ReleaseError):
     code = "release-damaged"
 
 
-class ReleasePinned(ReleaseError):
-    """The release is current or kept and may not be removed."""
+class ArchiveRefused(ReleaseError):
+    """A file is no archive of a release, was damaged, or does not belong into this directory; nothing was changed."""
 
-    code = "release-pinned"
-    exit_code = 2
+    code = "archive-refused"
+    exit_code = 1
 
 
 class ResourceNotFound(KgError):
