@@ -4,8 +4,12 @@
     |- SourceError            TableError, LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
+<<<<<<< HEAD
     |- RemoteError            RemoteRefused, RemoteUnavailable, RemoteIncomplete
     |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned
+=======
+    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ArchiveRefused
+>>>>>>> recover
     |- ResourceNotFound, NotAcceptable
     |- SettingsError
     |- EngineFailed, EnginesDisagree   whether the data fits the shapes is not known
@@ -20,6 +24,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "ArchiveRefused",
     "EngineFailed",
     "EnginesDisagree",
     "InvalidIri",
@@ -37,7 +42,6 @@ __all__ = [
     "ReleaseDamaged",
     "ReleaseError",
     "ReleaseNotFound",
-    "ReleasePinned",
     "ReleasePruned",
     "RemoteError",
     "RemoteIncomplete",
@@ -166,11 +170,11 @@ class ReleaseDamaged(ReleaseError):
     code = "release-damaged"
 
 
-class ReleasePinned(ReleaseError):
-    """The release is current or kept and may not be removed."""
+class ArchiveRefused(ReleaseError):
+    """A file is no archive of a release, was damaged, or does not belong into this directory; nothing was changed."""
 
-    code = "release-pinned"
-    exit_code = 2
+    code = "archive-refused"
+    exit_code = 1
 
 
 class RemoteError(KgError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 from kg.errors import ReleaseDamaged, SettingsError
 
 __all__ = [
+    "RELEASE_ID",
     "Action",
     "JournalEntry",
     "append_entry",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 Action: TypeAlias = Literal["build", "write", "use"]
+RELEASE_ID: Final = re.compile(r"(\d{4,})-([0-9a-f]{8})")
 _ACTIONS: Final[dict[str, Action]] = {"build": "build", "write": "write", "use": "use"}
 
 
@@ -145,4 +148,10 @@ def _parse_entry(line: bytes, where: str) -> JournalEntry:
     action = _ACTIONS.get(str(record.get("action")))
     if not isinstance(sequence, int) or not isinstance(release, str) or not isinstance(instant, str) or action is None:
         raise ReleaseDamaged(f"{where}: expected sequence, release, action ({', '.join(_ACTIONS)}) and instant")
+    if not RELEASE_ID.fullmatch(release):
+        raise ReleaseDamaged(f"{where}: {release!r} is no id of a release")
+    try:
+        datetime.fromisoformat(instant)
+    except ValueError as error:
+        raise ReleaseDamaged(f"{where}: {instant!r} is no instant") from error
     return JournalEntry(sequence=sequence, release=release, action=action, instant=instant)

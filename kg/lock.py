@@ -12,7 +12,7 @@ from typing import Final
 
 from kg.errors import ReleaseError
 
-__all__ = ["lock_releases"]
+__all__ = ["lock_releases", "look_at_releases"]
 
 _WAIT_S: Final = 30.0
 
@@ -40,9 +40,23 @@ def lock_releases(root: Path, *, wait_s: float = _WAIT_S) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+@contextmanager
+def look_at_releases(root: Path) -> Iterator[bool]:
+    """Whether nobody is changing a releases directory; if so nobody begins to, meanwhile. It writes nothing."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(root / ".lock", os.O_RDONLY)
+    except FileNotFoundError:
+        yield True
+        return
+    try:
+        yield _try_lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -14,7 +14,6 @@ the journal. A release that the journal does not know and that carries no such m
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
@@ -26,7 +25,16 @@ from typing import TYPE_CHECKING, Final
 
 from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleasePruned
 from kg.feed.steps import take_in
-from kg.journal import Action, JournalEntry, append_entry, find_instant, load_journal, repair_journal, sync_directory
+from kg.journal import (
+    RELEASE_ID,
+    Action,
+    JournalEntry,
+    append_entry,
+    find_instant,
+    load_journal,
+    repair_journal,
+    sync_directory,
+)
 from kg.lock import lock_releases
 from kg.manifest import (
     CHANGES_NAME,
@@ -44,10 +52,12 @@ from kg.settings import CatalogSettings, KgSettings
 if TYPE_CHECKING:
     from pyoxigraph import Quad
 
-__all__ = ["Published", "Release", "Releases", "recover"]
+__all__ = ["LEFTOVERS", "WORKSPACE", "Published", "Release", "Releases", "recover"]
 
-_ID: Final = re.compile(r"(\d{4,})-([0-9a-f]{8})")
-_WORKSPACE: Final = ".building-"
+# Directories of who is at work under the lock, or was when a crash came.
+WORKSPACE: Final = ".building-"
+# What takes the place of current and kept.json in one step.
+LEFTOVERS: Final = (".current", ".kept.json")
 
 
 @dataclass(frozen=True)
@@ -203,7 +213,7 @@ class Releases:
             if current_id is None:
                 raise ReleaseNotFound(f"no release in {self.root} yet: run 'kg build' first")
             return _as_release(self.root / current_id)
-        if _ID.fullmatch(ref) and _is_committed(self.root / ref):
+        if RELEASE_ID.fullmatch(ref) and _is_committed(self.root / ref):
             return _as_release(self.root / ref)
         releases = self.list()
         if exact := [each for each in releases if ref == each.id or _parse_number(ref) == each.sequence]:
@@ -274,7 +284,7 @@ class Releases:
             recover(root)
             current_id = self.current_id()
             current = None if current_id is None else _as_release(root / current_id)
-            with tempfile.TemporaryDirectory(prefix=_WORKSPACE, dir=root) as workspace:
+            with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=root) as workspace:
                 nquads_path = Path(workspace) / "named.nq"
                 with nquads_path.open("wb") as output:
                     digest = write_sorted_nquads(quads, output)
@@ -341,7 +351,7 @@ def recover(root: Path) -> None:
     journal = releases.journal()
     published = {entry.release for entry in journal}
     current_id = releases.current_id()
-    directories = [path for path in root.iterdir() if _ID.fullmatch(path.name) and path.is_dir()]
+    directories = [path for path in root.iterdir() if RELEASE_ID.fullmatch(path.name) and path.is_dir()]
     unlisted = [path for path in directories if path.name not in published]
     strays = [path for path in unlisted if not _is_committed(path) and path.name != current_id]
     unknown = {path.name for path in unlisted if path not in strays}
@@ -351,8 +361,10 @@ def recover(root: Path) -> None:
             f"{releases.journal_path} does not know {', '.join(sorted(unknown))}: restore the newest journal from a "
             "backup, or move what should not be there out of the directory; nothing was changed"
         )
-    for path in [*root.glob(f"{_WORKSPACE}*"), *strays]:
+    for path in [*root.glob(f"{WORKSPACE}*"), *strays]:
         shutil.rmtree(path)
+    for name in LEFTOVERS:
+        (root / name).unlink(missing_ok=True)
     for path in directories:
         if path.name in published and not _is_committed(path):
             _remove_mark(path)
@@ -407,7 +419,7 @@ def _has_digest(release: Release, beginning: str) -> bool:
 
 
 def _as_release(path: Path) -> Release:
-    found = _ID.fullmatch(path.name)
+    found = RELEASE_ID.fullmatch(path.name)
     if not found:
         raise ReleaseDamaged(f"{path}: {path.name!r} is no release id")
     return Release(path.name, int(found[1]), path)

@@ -1,44 +1,69 @@
-"""Which releases stay: ``keep`` pins one, ``prune`` removes what is neither current, nor kept, nor among the newest."""
+"""Which releases stay: ``keep`` and ``cite`` pin one, ``prune`` removes what is neither current, nor pinned, nor new.
+
+releases/kept.json holds ``{"kept": [ids], "cited": [ids]}``.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from kg.errors import ReleaseDamaged, ReleaseError
-from kg.journal import sync_directory
+from kg.history import History
+from kg.journal import find_instant, sync_directory
 from kg.lock import lock_releases
-from kg.release import Release, Releases, recover
+from kg.release import WORKSPACE, Release, Releases, recover
 
-__all__ = ["keep_release", "load_kept", "prune_releases"]
+__all__ = ["Reason", "keep_release", "let_go", "load_kept", "prune_releases"]
 
+Reason: TypeAlias = Literal["kept", "cited"]
+_REASONS: Final[tuple[Reason, ...]] = ("kept", "cited")
 _KEPT: Final = "kept.json"
 
 
-def load_kept(root: Path) -> frozenset[str]:
-    """The ids that pruning spares.
+def load_kept(root: Path) -> Mapping[Reason, frozenset[str]]:
+    """The ids that pruning spares, by why it does: somebody said so, or cited the release.
 
     Raises:
         ReleaseDamaged: kept.json is malformed.
     """
     path = root / _KEPT
     if not path.exists():
-        return frozenset()
+        return dict.fromkeys(_REASONS, frozenset())
     try:
-        ids = json.loads(path.read_text(encoding="utf-8"))["kept"]
+        record = {"cited": [], **json.loads(path.read_text(encoding="utf-8"))}
+        lists: dict[Reason, list[object]] = {each: record[each] for each in _REASONS}
+        if not all(isinstance(each, list) and all(isinstance(name, str) for name in each) for each in lists.values()):
+            raise TypeError("no lists of ids")
     except (ValueError, KeyError, TypeError) as error:
-        raise ReleaseDamaged(f'{path}: expected {{"kept": [ids]}}: {error!r}') from error
-    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
-        raise ReleaseDamaged(f'{path}: expected {{"kept": [ids]}}')
-    return frozenset(ids)
+        raise ReleaseDamaged(f'{path}: expected {{"kept": [ids], "cited": [ids]}}: {error!r}') from error
+    return {reason: frozenset(map(str, ids)) for reason, ids in lists.items()}
 
 
-def keep_release(root: Path, ref: str, *, kept: bool = True) -> Release:
-    """The release of that reference, once it is pinned (or, with ``kept=False``, no longer pinned).
+def keep_release(root: Path, ref: str, *, reason: Reason = "kept") -> Release:
+    """The release of that reference, once it is pinned.
+
+    Raises:
+        ReleaseNotFound: there is no such release.
+        ReleaseDamaged: it cannot be read.
+        ReleaseError: another change is going on.
+    """
+    with lock_releases(root):
+        recover(root)
+        release = Releases(root).get(ref)
+        kept = load_kept(root)
+        if release.id not in kept[reason]:
+            _write_kept(root, {**kept, reason: kept[reason] | {release.id}})
+        return release
+
+
+def let_go(root: Path, ref: str) -> str:
+    """The id of a release that is no longer pinned, for whatever reason it was, be it damaged or gone.
 
     Raises:
         ReleaseNotFound: there is no such release.
@@ -46,17 +71,21 @@ def keep_release(root: Path, ref: str, *, kept: bool = True) -> Release:
     """
     with lock_releases(root):
         recover(root)
-        # What is damaged may go, so it must be possible to stop keeping it.
-        release = Releases(root).get(ref) if kept else Releases(root).find(ref)
-        ids = load_kept(root)
-        _write_kept(root, ids | {release.id} if kept else ids - {release.id})
-        return release
+        kept = load_kept(root)
+        release_id = ref if any(ref in ids for ids in kept.values()) else Releases(root).find(ref).id
+        _write_kept(root, {reason: ids - {release_id} for reason, ids in kept.items()})
+        return release_id
 
 
-def prune_releases(root: Path, *, keep: int) -> tuple[Release, ...]:
-    """The releases that were removed: all but the newest ``keep``, the current one and the kept ones.
+def prune_releases(root: Path, *, keep: int, older_than: timedelta | None = None) -> tuple[Release, ...]:
+    """The releases that were removed: all but the newest ``keep``, the current one, the kept and the cited ones.
 
     The journal stays as it is, so numbers are never given twice and history still names what is gone.
+
+    Args:
+        root: the releases directory.
+        keep: how many of the newest stay, whatever their age.
+        older_than: spare also what was current within this time, up to now or SOURCE_DATE_EPOCH.
 
     Raises:
         ReleaseError: ``keep`` is below one, or another change is going on.
@@ -67,21 +96,32 @@ def prune_releases(root: Path, *, keep: int) -> tuple[Release, ...]:
         recover(root)
         releases = Releases(root)
         listed = releases.list()
-        spared = load_kept(root) | {each.id for each in listed[-keep:]} | {releases.current_id()}
+        spared = {each.id for each in listed[-keep:]} | {releases.current_id()}
+        spared = spared.union(*load_kept(root).values())
+        if older_than is not None:
+            spared |= _find_recent(releases, older_than)
         removed = tuple(each for each in listed if each.id not in spared)
         for release in removed:
             # Out of sight in one step; a crash in the middle of the removal leaves only a stray workspace.
-            hidden = root / f".building-pruned-{release.id}"
+            hidden = root / f"{WORKSPACE}pruned-{release.id}"
             release.path.rename(hidden)
             shutil.rmtree(hidden)
         sync_directory(root)
         return removed
 
 
-def _write_kept(root: Path, ids: Iterable[str]) -> None:
+def _find_recent(releases: Releases, age: timedelta) -> set[str]:
+    """The releases that were current at some time within an age: each is so until the next line of the journal."""
+    publications = History(releases.journal(), ()).publications
+    earliest = find_instant() - age
+    ends = [each.moment for each in publications[1:]]
+    return {each.release for each, end in zip(publications, ends, strict=False) if end >= earliest}
+
+
+def _write_kept(root: Path, kept: Mapping[Reason, frozenset[str]]) -> None:
     fresh = root / f".{_KEPT}"
     with fresh.open("w", encoding="utf-8") as file:
-        file.write(json.dumps({"kept": sorted(ids)}, indent=2) + "\n")
+        file.write(json.dumps({reason: sorted(ids) for reason, ids in kept.items()}, indent=2) + "\n")
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(root / _KEPT)

@@ -12,7 +12,11 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
+<<<<<<< HEAD
 from kg.cli import graph, mirror, publish, release, server
+=======
+from kg.cli import doctor, graph, release, server
+>>>>>>> recover
 from kg.errors import KgError
 
 __all__ = ["main", "make_parser"]
@@ -56,5 +60,9 @@ def make_parser() -> argparse.ArgumentParser:
     mirror.add_commands(commands)
     server.add_commands(commands)
     release.add_commands(commands)
+<<<<<<< HEAD
     publish.add_commands(commands)
+=======
+    doctor.add_commands(commands)
+>>>>>>> recover
     return parser

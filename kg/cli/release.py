@@ -1,20 +1,22 @@
-"""``kg release``: list, show, cite, diff, use, keep and prune releases."""
+"""``kg release``: list, show, cite, diff, use, keep, prune, export and import releases."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kg.changes import Change, iter_changes, iter_dump_lines, summarise_changes, write_patch
 from kg.cite import CITATION_FORMATS, load_citation
 from kg.cli.options import Commands, add_command, add_releases, make_settings
 from kg.release import Release, Releases
-from kg.retention import keep_release, load_kept, prune_releases
+from kg.retention import Reason, keep_release, let_go, load_kept, prune_releases
 
 if TYPE_CHECKING:
     from kg.journal import JournalEntry
@@ -47,12 +49,14 @@ def add_commands(commands: Commands) -> None:
         below,
         "cite",
         _cite,
-        summary="how to cite a release: persistent address, date and digest",
+        summary="how to cite a release: persistent address, date and digest; a cited one is never pruned",
         example="kg release cite current --format bibtex",
     )
     cite.add_argument("release", metavar="ID", nargs="?", default="current", help=f"{reference} (default: current)")
     cite.add_argument("--format", choices=tuple(CITATION_FORMATS), default="text")
     cite.add_argument("--language", choices=("de", "en"), default="en", help="language of the title")
+
+    cite.add_argument("--no-keep", action="store_true", help="do not spare it from pruning")
 
     diff = add_command(
         below, "diff", _diff, summary="what leads from one release to another", example="kg release diff 1 current"
@@ -71,17 +75,43 @@ def add_commands(commands: Commands) -> None:
 
     keep = add_command(below, "keep", _keep, summary="spare a release from pruning", example="kg release keep current")
     keep.add_argument("release", metavar="ID", help=reference)
-    keep.add_argument("--undo", action="store_true", help="no longer spare it")
+    keep.add_argument("--undo", action="store_true", help="no longer spare it, kept or cited")
 
     prune = add_command(
         below,
         "prune",
         _prune,
-        summary="remove old releases; never the current or a kept one",
-        example="kg release prune --keep 5",
+        summary="remove old releases; never the current, a kept or a cited one",
+        example="kg release prune --keep 5 --older-than 90",
     )
     prune.add_argument("--keep", type=_parse_least_one, required=True, metavar="N", help="how many of the newest stay")
-    for each in (listing, show, cite, diff, use, keep, prune):
+    prune.add_argument(
+        "--older-than",
+        type=_parse_days,
+        metavar="DAYS",
+        help="and of the others, remove only what was last current more than so many days ago",
+    )
+
+    export = add_command(
+        below,
+        "export",
+        _export,
+        summary="write a release, with the history that led to it, into one file",
+        example="kg release export current chap.tar.zst",
+    )
+    export.add_argument("release", metavar="ID", help=reference)
+    export.add_argument("file", type=Path, metavar="FILE", help="the archive: a tar in zstd, with checksums")
+
+    importing = add_command(
+        below,
+        "import",
+        _import,
+        summary="check an archive and put its release into a releases directory, such as an empty one",
+        example="kg release import chap.tar.zst --releases replica",
+    )
+    importing.add_argument("file", type=Path, metavar="FILE", help="what 'kg release export' wrote")
+    importing.add_argument("--use", action="store_true", help="publish it here, also when a later release is current")
+    for each in (listing, show, cite, diff, use, keep, prune, export, importing):
         add_releases(each)
 
 
@@ -95,7 +125,7 @@ def _list(options: argparse.Namespace) -> int:
     if not records:
         print(f"no release in {releases.root} yet: run 'kg build' first")
     for record in records:
-        marks = " ".join(mark for mark in ("current", "kept") if record[mark])
+        marks = " ".join(mark for mark in ("current", "kept", "cited") if record[mark])
         size = "damaged".rjust(17) if record["damage"] else f"{record['quads']:>11,} quads"
         print(f"{record['id']}  {record['published']}  {size}  {marks}".rstrip())
     for record in records:
@@ -132,7 +162,11 @@ def _show(options: argparse.Namespace) -> int:
 
 def _cite(options: argparse.Namespace) -> int:
     releases = _releases(options)
-    citation = load_citation(releases, releases.get(options.release), language=options.language)
+    # Whoever follows the citation must find the release, so it is pinned before anybody sees one.
+    release = releases.get(options.release)
+    if not options.no_keep:
+        keep_release(releases.root, release.id, reason="cited")
+    citation = load_citation(releases, release, language=options.language)
     print(CITATION_FORMATS[options.format](citation), end="")
     return 0
 
@@ -172,13 +206,16 @@ def _use(options: argparse.Namespace) -> int:
 
 
 def _keep(options: argparse.Namespace) -> int:
-    release = keep_release(_releases(options).root, options.release, kept=not options.undo)
-    print(f"{release.id} {'may be pruned again' if options.undo else 'is kept'}")
+    root = _releases(options).root
+    if options.undo:
+        print(f"{let_go(root, options.release)} may be pruned again")
+    else:
+        print(f"{keep_release(root, options.release).id} is kept")
     return 0
 
 
 def _prune(options: argparse.Namespace) -> int:
-    removed = prune_releases(_releases(options).root, keep=options.keep)
+    removed = prune_releases(_releases(options).root, keep=options.keep, older_than=options.older_than)
     for release in removed:
         print(f"removed {release.id}")
     if not removed:
@@ -186,8 +223,33 @@ def _prune(options: argparse.Namespace) -> int:
     return 0
 
 
+def _export(options: argparse.Namespace) -> int:
+    from kg.replica import export_release  # noqa: PLC0415 - it loads the engine
+
+    digest = export_release(_releases(options), options.release, options.file)
+    print(f"{digest}  {options.file}")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from kg.replica import import_release  # noqa: PLC0415 - as above
+
+    releases = _releases(options)
+    imported = import_release(releases.root, options.file)
+    release_id = imported.release.id
+    print(f"{release_id} {'is imported' if imported.is_new else 'is here already'}")
+    if options.use:
+        releases.use(release_id)
+        print(f"{release_id} is current")
+    elif imported.is_current:
+        print(f"{release_id} is current")
+    else:
+        print(f"{releases.current_id()} stays current; to publish it here: kg release use {release_id}")
+    return 0
+
+
 def _record(
-    release: Release, releases: Releases, *, current: str | None, kept: frozenset[str]
+    release: Release, releases: Releases, *, current: str | None, kept: Mapping[Reason, frozenset[str]]
 ) -> dict[str, str | int | bool | None]:
     published: list[JournalEntry] = [each for each in releases.journal() if each.release == release.id]
     damage = release.find_damage()
@@ -199,7 +261,8 @@ def _record(
         "quads": manifest.counts.quads if manifest else None,
         "triples": manifest.counts.triples if manifest else None,
         "current": release.id == current,
-        "kept": release.id in kept,
+        "kept": release.id in kept["kept"],
+        "cited": release.id in kept["cited"],
         "damage": damage,
     }
 
@@ -232,3 +295,9 @@ def _parse_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"use a whole number, 1 or more, not {text!r}: at least one release stays")
     return int(text)
+
+
+def _parse_days(text: str) -> timedelta:
+    if not text.isdecimal() or len(text) > 5:
+        raise argparse.ArgumentTypeError(f"use a whole number of days, not {text!r}")
+    return timedelta(days=int(text))

@@ -98,8 +98,8 @@ class Feed:
         return Feed(root=self.root, steps=step.sequence, last=step, seen=seen, pages=pages)
 
 
-def load_feed(releases_root: Path) -> Feed:
-    """What the feed of a releases directory has published; empty when there is none yet.
+def load_feed(releases_root: Path, *, until: int | None = None) -> Feed:
+    """What the feed of a releases directory has published, or had after a step; empty when there is none yet.
 
     Raises:
         ReleaseDamaged: a line of its log is no step, or one is missing.
@@ -111,7 +111,7 @@ def load_feed(releases_root: Path) -> Feed:
     pages: dict[int, FeedPage] = {}
     step = None
     seen = 0
-    for number, line in enumerate(committed.splitlines(), start=1):
+    for number, line in enumerate(committed.splitlines()[:until], start=1):
         step = _parse_step(line, f"{feed.log_path}, line {number}")
         if step.sequence != number:
             raise ReleaseDamaged(f"{feed.log_path}, line {number}: expected step {number}; {_CURE}")

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from kg.errors import ReleaseDamaged, ReleaseError, ReleaseNotFound
 from kg.release import Release, Releases
-from kg.retention import keep_release, load_kept, prune_releases
+from kg.retention import keep_release, let_go, load_kept, prune_releases
 from tests.unit.kg.conftest import OPEN, make_quads
+
+NOTHING = {"kept": frozenset[str](), "cited": frozenset[str]()}
 
 
 @pytest.fixture
@@ -31,9 +34,37 @@ def test_prune_spares_the_current_and_the_kept(tmp_path: Path, four: tuple[Relea
     keep_release(tmp_path, "2")
     assert prune_releases(tmp_path, keep=1) == (four[2],)
     assert Releases(tmp_path).current() == four[0]
-    keep_release(tmp_path, "2", kept=False)
+    let_go(tmp_path, "2")
     assert prune_releases(tmp_path, keep=1) == (four[1],)
-    assert load_kept(tmp_path) == frozenset()
+    assert load_kept(tmp_path) == NOTHING
+
+
+def test_prune_spares_the_cited(tmp_path: Path, four: tuple[Release, ...]) -> None:
+    keep_release(tmp_path, "1", reason="cited")
+    keep_release(tmp_path, "1")
+    assert prune_releases(tmp_path, keep=1) == four[1:3]
+    assert let_go(tmp_path, "1") == four[0].id
+    assert prune_releases(tmp_path, keep=1) == four[:1]
+
+
+def test_prune_spares_what_was_current_lately(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def publish(name: str, day: int) -> Release:
+        published = Releases(tmp_path).publish(
+            quads=make_quads(name),
+            open_licences=[OPEN],
+            manifest_extra={},
+            report_turtle=b"",
+            instant=datetime(2026, 1, day, tzinfo=UTC),
+        )
+        return published.release
+
+    # The second was current from the 2nd to the 20th.
+    releases = [publish(name, day) for name, day in (("alpha", 1), ("beta", 2), ("gamma", 20), ("delta", 21))]
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(datetime(2026, 1, 30, tzinfo=UTC).timestamp())))
+    assert prune_releases(tmp_path, keep=4, older_than=timedelta(days=1)) == ()
+    assert prune_releases(tmp_path, keep=1, older_than=timedelta(days=10)) == (releases[0],)
+    assert prune_releases(tmp_path, keep=1, older_than=timedelta(days=9)) == (releases[1],)
+    assert prune_releases(tmp_path, keep=1, older_than=timedelta()) == (releases[2],)
 
 
 def test_prune_leaves_the_journal_and_the_numbers(tmp_path: Path, four: tuple[Release, ...]) -> None:
@@ -70,7 +101,7 @@ def test_damaged_release_can_be_let_go(tmp_path: Path, four: tuple[Release, ...]
     keep_release(tmp_path, "1")
     (four[0].path / "manifest.json").write_text("x", encoding="utf-8")
     assert prune_releases(tmp_path, keep=3) == ()
-    keep_release(tmp_path, "1", kept=False)
+    let_go(tmp_path, "1")
     assert prune_releases(tmp_path, keep=3) == four[:1]
 
 
@@ -82,10 +113,10 @@ def test_prune_to_nothing_is_refused(tmp_path: Path) -> None:
 def test_keeping_what_is_not_there_is_refused(tmp_path: Path, four: tuple[Release, ...]) -> None:
     with pytest.raises(ReleaseNotFound, match=four[0].id):
         keep_release(tmp_path, "0009")
-    assert load_kept(tmp_path) == frozenset()
+    assert load_kept(tmp_path) == NOTHING
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"kept": 1}', '{"kept": [1]}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"kept": 1}', '{"kept": [1]}', '{"kept": [], "cited": 1}'])
 def test_damaged_list_of_kept_releases_stops_pruning(tmp_path: Path, four: tuple[Release, ...], text: str) -> None:
     (tmp_path / "kept.json").write_text(text, encoding="utf-8")
     with pytest.raises(ReleaseDamaged, match=r"kept\.json"):

@@ -1,0 +1,92 @@
+"""``kg doctor``: verify releases, say what to do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kg.cli.options import Commands, add_command, add_releases, make_settings
+from kg.errors import ReleaseDamaged, ReleaseNotFound
+from kg.lock import lock_releases, look_at_releases
+from kg.release import Release, recover
+
+if TYPE_CHECKING:
+    from kg.doctor import Problem
+
+__all__ = ["add_commands"]
+
+_PROBLEMS = 1
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare the command."""
+    doctor = add_command(
+        commands,
+        "doctor",
+        _doctor,
+        summary="verify all releases, journal, feed and links; say what to do; exit code 1 when something is wrong",
+        example="kg doctor --quick",
+    )
+    doctor.add_argument("--quick", action="store_true", help="counts, sizes and lists only; compute no digest")
+    doctor.add_argument(
+        "--repair",
+        action="store_true",
+        help="first clear up what a broken-off change left behind, as the next change would; no release is touched",
+    )
+    doctor.add_argument("--format", choices=("text", "json"), default="text")
+    doctor.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    add_releases(doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from kg.doctor import list_releases  # noqa: PLC0415 - it loads the engine
+
+    root = make_settings(options).releases_dir
+    if not root.is_dir():
+        raise ReleaseNotFound(f"there is no directory {root}: run 'kg build' first, or say where with --releases DIR")
+    if options.repair:
+        _repair(root)
+    releases = list_releases(root)
+    problems: list[Problem] = []
+    for each in _iter_problems(root, releases, quick=options.quick):
+        problems.append(each)
+        if options.format == "text":
+            print(f"{each.where}: {each.what}\n    do: {each.cure}")
+    if options.format == "json":
+        record = {"releases": [each.id for each in releases], "problems": [asdict(each) for each in problems]}
+        print(json.dumps(record, indent=2, ensure_ascii=False))
+    else:
+        depth = "counts, sizes and lists" if options.quick else "every digest"
+        print(f"{len(releases)} releases examined ({depth}): {len(problems) or 'no'} problems")
+    return _PROBLEMS if problems else 0
+
+
+def _repair(root: Path) -> None:
+    with lock_releases(root):
+        try:
+            recover(root)
+        except ReleaseDamaged as error:
+            # It changes nothing then; what follows finds the same, with the cure.
+            print(f"not repaired: {error}", file=sys.stderr)
+
+
+def _iter_problems(root: Path, releases: Sequence[Release], *, quick: bool) -> Iterator[Problem]:
+    from kg.doctor import examine_directory, examine_one  # noqa: PLC0415 - as above
+
+    with look_at_releases(root) as is_still:
+        if is_still:
+            yield from examine_directory(root)
+        else:
+            print("a build or a write is going on: journal, links and strays were not examined", file=sys.stderr)
+    for release in releases:
+        if sys.stderr.isatty():
+            print(f"examining {release.id}", end="\r", file=sys.stderr)
+        found = list(examine_one(release, quick=quick))
+        # It may have been pruned in the meantime.
+        if release.path.is_dir():
+            yield from found

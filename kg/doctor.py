@@ -1,0 +1,151 @@
+"""What is wrong with a releases directory, and what to do about it (decision 0031). Nothing here writes.
+
+What a crash leaves behind is no damage: the next change puts it right, and so does ``kg doctor --repair``, both by
+kg.release.recover. Everything else needs somebody to choose, so the cure is a sentence with a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kg.errors import ReleaseDamaged
+from kg.examine import examine_feed, examine_release
+from kg.feed.log import load_feed
+from kg.journal import RELEASE_ID, JournalEntry, load_journal
+from kg.manifest import UNCOMMITTED_NAME
+from kg.release import LEFTOVERS, WORKSPACE, Release, Releases
+from kg.retention import load_kept
+
+__all__ = ["Problem", "examine_directory", "examine_one", "list_releases"]
+
+_REPAIR: Final = "nothing is lost; the next change clears it up, or now: kg doctor --repair"
+_JOURNAL_CURE: Final = (
+    "restore the newest journal.jsonl from a backup, or begin another directory with the newest archive: "
+    "kg release import FILE --releases DIR"
+)
+_RELEASE_CURE: Final = (
+    "put it back from an archive with 'kg release import FILE'; or leave it: 'kg build' makes a new release, "
+    "'kg release use ID' publishes another one, and 'kg release prune' removes it when it is old"
+)
+_FEED_CURE: Final = (
+    "restore feed/ from a backup; or move it away, and the next change begins it anew (readers of /ldes start over)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong: where, what, and what to do; ``is_safe`` when ``kg doctor --repair`` does it."""
+
+    where: str
+    what: str
+    cure: str
+    is_safe: bool = False
+
+
+def examine_directory(root: Path) -> Iterator[Problem]:
+    """What is wrong beside the releases themselves. Nobody should be changing the directory meanwhile."""
+    releases = Releases(root)
+    if not releases.journal_path.exists() and not any(_iter_directories(root)):
+        return
+    try:
+        journal = load_journal(releases.journal_path)
+    except ReleaseDamaged as error:
+        # All else is judged by the journal.
+        yield Problem(where="journal", what=str(error), cure=_JOURNAL_CURE)
+        return
+    yield from _examine_journal(releases)
+    yield from _examine_strays(root, journal)
+    yield from _examine_current(releases, journal)
+    yield from _examine_kept(releases)
+    yield from _examine_feed(root, journal)
+
+
+def list_releases(root: Path) -> tuple[Release, ...]:
+    """The releases to be examined, oldest first: all that are there, whatever the journal says of them."""
+    found = (path for path in _iter_directories(root) if not (path / UNCOMMITTED_NAME).exists())
+    return tuple(Release(path.name, int(path.name.partition("-")[0]), path) for path in found)
+
+
+def examine_one(release: Release, *, quick: bool = False) -> Iterator[Problem]:
+    """What is wrong with one release."""
+    for what in examine_release(release, quick=quick):
+        yield Problem(where=release.id, what=what, cure=_RELEASE_CURE)
+
+
+def _iter_directories(root: Path) -> Iterator[Path]:
+    if root.is_dir():
+        yield from (path for path in sorted(root.iterdir()) if RELEASE_ID.fullmatch(path.name))
+
+
+def _examine_journal(releases: Releases) -> Iterator[Problem]:
+    if releases.journal_path.exists() and not releases.journal_path.read_bytes().endswith(b"\n"):
+        what = f"{releases.journal_path}: its last line is torn; it was never committed"
+        yield Problem(where="journal", what=what, cure=_REPAIR, is_safe=True)
+
+
+def _examine_strays(root: Path, journal: Sequence[JournalEntry]) -> Iterator[Problem]:
+    published = {each.release for each in journal}
+    for path in sorted(path for path in root.iterdir() if path.name.startswith(WORKSPACE) or path.name in LEFTOVERS):
+        what = f"{path}: left behind by a change that was broken off"
+        yield Problem(where="strays", what=what, cure=_REPAIR, is_safe=True)
+    for path in _iter_directories(root):
+        is_marked = (path / UNCOMMITTED_NAME).exists()
+        if is_marked:
+            what = "is published, and still marked as uncommitted" if path.name in published else "was never published"
+            yield Problem(where="strays", what=f"{path}: {what}", cure=_REPAIR, is_safe=True)
+        elif path.name not in published:
+            cure = f"{_JOURNAL_CURE}; or move {path.name} out of the directory, if it should not be there"
+            yield Problem(where="journal", what=f"{path}: the journal does not know it, so lines are lost", cure=cure)
+
+
+def _examine_current(releases: Releases, journal: Sequence[JournalEntry]) -> Iterator[Problem]:
+    try:
+        current_id = releases.current_id()
+    except ReleaseDamaged as error:
+        yield Problem(
+            where="current", what=str(error), cure=f"mv {releases.current_path} elsewhere; then kg doctor --repair"
+        )
+        return
+    if not journal:
+        return
+    wanted = journal[-1].release
+    target = str(releases.current_path.readlink()) if current_id else "nothing"
+    if not (releases.root / wanted).is_dir():
+        cure = f"put {wanted} back with 'kg release import FILE', or publish another one: 'kg release use ID'"
+        yield Problem(where="current", what=f"{wanted}, which was published last, is gone", cure=cure)
+    elif target != wanted:
+        what = f"{releases.current_path}: points at {target}, and {wanted} was published last"
+        yield Problem(where="current", what=what, cure=_REPAIR, is_safe=True)
+
+
+def _examine_kept(releases: Releases) -> Iterator[Problem]:
+    try:
+        kept = load_kept(releases.root)
+    except ReleaseDamaged as error:
+        yield Problem(
+            where="kept",
+            what=str(error),
+            cure="restore it from a backup, or move it away and 'kg release keep' what has to stay",
+        )
+        return
+    for release_id in sorted(frozenset().union(*kept.values()) - {each.id for each in releases.list()}):
+        cure = f"put it back with 'kg release import FILE', or let it go: 'kg release keep --undo {release_id}'"
+        yield Problem(where="kept", what=f"{release_id} is kept or cited, and is gone", cure=cure)
+
+
+def _examine_feed(root: Path, journal: Sequence[JournalEntry]) -> Iterator[Problem]:
+    problems = list(examine_feed(root, journal))
+    for what in problems:
+        yield Problem(where="feed", what=what, cure=_FEED_CURE)
+    if problems:
+        return
+    feed = load_feed(root)
+    if feed.steps < len(journal):
+        what = f"{feed.root}: has taken in {feed.steps} of {len(journal)} publications"
+        yield Problem(where="feed", what=what, cure=_REPAIR, is_safe=True)
+    if feed.log_path.exists() and not feed.log_path.read_bytes().endswith(b"\n"):
+        what = f"{feed.log_path}: its last line is torn; it was never committed"
+        yield Problem(where="feed", what=what, cure=_REPAIR, is_safe=True)

@@ -1,0 +1,150 @@
+"""Releases from one directory in another: ``kg release export`` and ``import`` (decision 0031).
+
+An archive holds a release with the history that led to it: the journal up to the last line that names the release, and
+the feed up to there. So it is a function of the release and of that line, and an empty directory that takes it in looks
+as the first one did at that moment: same numbers, same ids, same answers.
+
+    journal.jsonl     as far as that line
+    feed/             as far as its step; only an empty directory takes it, others go on with their own
+    release/          the directory of the release, but for what the engine notes down for people
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kg.archive import ArchiveSource, unpack_archive, write_archive
+from kg.entities import ENTITIES_NAME
+from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
+from kg.examine import examine_feed, examine_release
+from kg.feed.log import FEED_NAME, load_feed
+from kg.journal import JournalEntry, load_journal, sync_directory
+from kg.lock import lock_releases
+from kg.manifest import STORE_NAME, UNCOMMITTED_NAME
+from kg.release import WORKSPACE, Release, Releases, recover
+
+__all__ = ["Imported", "export_release", "import_release"]
+
+_JOURNAL: Final = "journal.jsonl"
+_RELEASE: Final = "release"
+# Its log names the host and the directory that the store was made in; nothing reads it.
+_ENGINE_NOTES: Final = f"{STORE_NAME}/LOG"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The release that is there after an import: whether it was not before, and whether readers see it now."""
+
+    release: Release
+    is_new: bool
+    is_current: bool
+
+
+def export_release(releases: Releases, ref: str, path: Path) -> str:
+    """The SHA-256 of the archive of a release, once it is written; what was there under its name is replaced.
+
+    Everything it is made from never changes, so no lock is held, and the same release gives the same bytes until it is
+    published once more.
+
+    Raises:
+        ReleaseNotFound: there is no such release.
+        ReleaseDamaged: it, the journal or the feed cannot be read.
+        ReleaseError: the archive cannot be written.
+    """
+    release = releases.get(ref)
+    until = max(each.sequence for each in releases.journal() if each.release == release.id)
+    lines = releases.journal_path.read_bytes().splitlines(keepends=True)[:until]
+    sources = [ArchiveSource(name=_JOURNAL, path=releases.journal_path, size=sum(map(len, lines)))]
+    sources += _list_feed(releases, release, until=until)
+    for each in sorted(release.path.rglob("*")):
+        name = str(each.relative_to(release.path))
+        if each.is_file() and name != UNCOMMITTED_NAME and not name.startswith(_ENGINE_NOTES):
+            sources.append(ArchiveSource(name=f"{_RELEASE}/{name}", path=each))
+    return write_archive(path, sources)
+
+
+def _list_feed(releases: Releases, release: Release, *, until: int) -> Iterator[ArchiveSource]:
+    """The feed as far as a step; nothing where that step was passed over, since its state is known to nobody then."""
+    feed = load_feed(releases.root, until=until)
+    if feed.steps < until:
+        raise ReleaseError(f"the feed has not taken in publication {until} yet: run 'kg doctor --repair'")
+    if feed.seen < until:
+        return
+    lines = feed.log_path.read_bytes().splitlines(keepends=True)[:until]
+    here = releases.root
+    yield ArchiveSource(name=str(feed.log_path.relative_to(here)), path=feed.log_path, size=sum(map(len, lines)))
+    # The state after a step is the list of things of its release.
+    yield ArchiveSource(name=str(feed.entities_path(until).relative_to(here)), path=release.path / ENTITIES_NAME)
+    for number, page in feed.pages.items():
+        page_path = feed.page_path(number)
+        yield ArchiveSource(name=str(page_path.relative_to(here)), path=page_path, size=page.length.stored_bytes)
+
+
+def import_release(root: Path, path: Path) -> Imported:
+    """The release of an archive, once it is in a releases directory, with the numbers and ids it had.
+
+    All is checked aside first: the checksums, the digest of the content, the counts, the store, the feed. Where the
+    journal of the archive goes on from the one that is here, that becomes longer, and its last release current. Where
+    the one here is longer, the release is only put back into its place, which heals a damaged one. A second time
+    changes nothing.
+
+    Raises:
+        ArchiveRefused: the file is no archive, was damaged, or comes from a directory with another history.
+        ReleaseError: another change is going on, or there is no room.
+    """
+    with lock_releases(root):
+        recover(root)
+        with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=root) as workspace:
+            unpacked = Path(workspace) / "archive"
+            unpack_archive(path, unpacked)
+            theirs, release = _examine_archive(unpacked, path)
+            own = Releases(root).journal()
+            _demand_one_history(own, theirs, path)
+            place = root / release.id
+            is_new = not place.is_dir() or any(examine_release(Releases(root).find(release.id)))
+            if is_new:
+                (release.path / UNCOMMITTED_NAME).touch()
+                sync_directory(release.path)
+                if place.is_dir():
+                    place.rename(Path(workspace) / "damaged")
+                release.path.rename(place)
+                sync_directory(root)
+            if len(own) < len(theirs):
+                (unpacked / _JOURNAL).replace(root / _JOURNAL)
+                if not own and not (root / FEED_NAME).exists() and (unpacked / FEED_NAME).exists():
+                    (unpacked / FEED_NAME).rename(root / FEED_NAME)
+                sync_directory(root)
+        # The rest is what follows a crash at this point: the mark goes, current follows the journal, the feed takes in.
+        recover(root)
+        releases = Releases(root)
+        return Imported(releases.get(release.id), is_new=is_new, is_current=releases.current_id() == release.id)
+
+
+def _examine_archive(unpacked: Path, path: Path) -> tuple[tuple[JournalEntry, ...], Release]:
+    try:
+        journal = load_journal(unpacked / _JOURNAL)
+        if not journal:
+            raise ReleaseDamaged("it has no journal")
+        name = journal[-1].release
+        release = Release(name, int(name.partition("-")[0]), unpacked / _RELEASE)
+        problems = [*examine_release(release), *examine_feed(unpacked, journal)]
+    except ReleaseDamaged as error:
+        problems = [str(error)]
+    if problems:
+        found = "; ".join(problems).replace(f"{unpacked}/", "")
+        raise ArchiveRefused(f"{path} does not hold what it should: {found}. Make it anew with 'kg release export'")
+    return journal, release
+
+
+def _demand_one_history(own: tuple[JournalEntry, ...], theirs: tuple[JournalEntry, ...], path: Path) -> None:
+    for here, there in zip(own, theirs, strict=False):
+        if here != there:
+            raise ArchiveRefused(
+                f"{path} comes from a directory with another history: publication {here.sequence} is {there.release} "
+                f"of {there.instant} there, and {here.release} of {here.instant} here. Numbers are never given anew: "
+                "import it into a directory of its own, with --releases DIR"
+            )
