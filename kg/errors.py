@@ -1,7 +1,7 @@
 """The errors of CHAP.
 
     KgError
-    |- SourceError            TableError, LicenceUnknown
+    |- SourceError            TableError, SheetError, LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
     |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned
@@ -37,6 +37,7 @@ __all__ = [
     "ReleasePruned",
     "ResourceNotFound",
     "SettingsError",
+    "SheetError",
     "SourceError",
     "TableError",
     "UnknownPrefix",
@@ -62,6 +63,12 @@ class TableError(SourceError):
 
     code = "table"
     exit_code = 1
+
+
+class SheetError(SourceError):
+    """A workbook cannot be used; the message says why and what to do, and nothing was written."""
+
+    code = "sheet"
 
 
 class LicenceUnknown(SourceError):
