@@ -1,15 +1,11 @@
 """The errors of CHAP.
 
     KgError
-    |- SourceError            TableError, LicenceUnknown
+    |- SourceError            TableError, SheetError, LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
-<<<<<<< HEAD
     |- RemoteError            RemoteRefused, RemoteUnavailable, RemoteIncomplete
-    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned
-=======
-    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ArchiveRefused
->>>>>>> recover
+    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned, ArchiveRefused
     |- ResourceNotFound, NotAcceptable
     |- SettingsError
     |- EngineFailed, EnginesDisagree   whether the data fits the shapes is not known
@@ -49,6 +45,7 @@ __all__ = [
     "RemoteUnavailable",
     "ResourceNotFound",
     "SettingsError",
+    "SheetError",
     "SourceError",
     "TableError",
     "UnknownPrefix",
@@ -74,6 +71,12 @@ class TableError(SourceError):
 
     code = "table"
     exit_code = 1
+
+
+class SheetError(SourceError):
+    """A workbook cannot be used; the message says why and what to do, and nothing was written."""
+
+    code = "sheet"
 
 
 class LicenceUnknown(SourceError):

@@ -94,13 +94,7 @@ def main() -> int:
         table = make_table(measure(releases_dir, Path(directory)))
     print(table)
     if options.readme:
-<<<<<<< HEAD
         conditions = f"The shipped data, through this server, the fastest of {_TIMES}; both on one machine."
-=======
-        conditions = (
-            f"The shipped data, through this server; the fastest of {_TIMES}; server and engine on one machine."
-        )
->>>>>>> ext
         write_into(_ROOT / "README.md", table, conditions, mark=_MARK)
     return 0
 

@@ -12,16 +12,11 @@ import pytest
 
 FENCES = {
     # what                 who may import it
-<<<<<<< HEAD
     # The relay and its solutions are loaded by workers only.
     "pyoxigraph": ("kg/", "endpoint/sparql/worker", "endpoint/federation/relay", "endpoint/federation/solutions"),
     "pyshacl": ("kg/validation/second.py",),
     "shacl": ("kg/validation/native.py",),
-=======
-    "pyoxigraph": ("kg/", "endpoint/sparql/worker"),
-    "pyshacl": ("kg/validate.py",),
     "httpx": ("kg/graph_store.py", "endpoint/sparql/remote.py"),
->>>>>>> ext
     "SPARQLWrapper": ("kg/remote.py",),
     "httpcore": ("endpoint/federation/client.py",),
     "fastapi": ("endpoint/",),
