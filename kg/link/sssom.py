@@ -58,8 +58,6 @@ _OPTIONAL: Final = (
     "comment",
 )
 _METADATA: Final = ("mapping_set_id", "mapping_set_title", "license", "subject_source", "object_source", "curie_map")
-_ROR: Final = re.compile(r"https://ror\.org/(0[a-hj-km-np-tv-z0-9]{6})([0-9]{2})")
-_LEI: Final = re.compile(r"https://search\.gleif\.org/#/record/([A-Z0-9]{18}[0-9]{2})")
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _T = TypeVar("_T")
 
@@ -157,10 +155,7 @@ def write_proposals(proposals: Sequence[Proposal], *, day: date, prefixes: Mappi
     output = io.StringIO()
     output.writelines(f"#{line}\n" for line in block.splitlines())
     writer = csv.writer(output, delimiter="\t", lineterminator="\n")
-    writer.writerow(
-        "subject_id subject_label predicate_id object_id object_label mapping_justification confidence reviewer_label "
-        "comment".split()
-    )
+    writer.writerow([*_REQUIRED[:1], "subject_label", *_REQUIRED[1:], "reviewer_label", "comment"])
     for each in proposals:
         writer.writerow(
             [
@@ -176,6 +171,49 @@ def write_proposals(proposals: Sequence[Proposal], *, day: date, prefixes: Mappi
             ]
         )
     return output.getvalue()
+
+
+def is_valid_ror(number: str) -> bool:
+    """Whether the last two digits of a ROR identifier check the rest (ISO 7064 MOD 97-10 on Crockford's base 32).
+
+    >>> is_valid_ror("05n911h24"), is_valid_ror("05n911h25")
+    (True, False)
+    """
+    value = 0
+    for letter in number[:7]:
+        value = value * 32 + _CROCKFORD.index(letter)
+    return int(number[7:]) == 98 - (value * 100) % 97
+
+
+def is_valid_lei(code: str) -> bool:
+    """Whether the last two digits of a Legal Entity Identifier check the rest (ISO 17442, ISO 7064 MOD 97-10).
+
+    >>> is_valid_lei("529900M1LIO0SLOBAS50"), is_valid_lei("529900M1LIO0SLOBAS51")
+    (True, False)
+    """
+    return int("".join(str(int(letter, 36)) for letter in code)) % 97 == 1
+
+
+@dataclass(frozen=True)
+class _Register:
+    """A register whose numbers have a form, and maybe check digits."""
+
+    space: str
+    form: re.Pattern[str]
+    example: str
+    is_valid: Callable[[str], bool] | None = None
+
+
+_REGISTERS: Final = (
+    _Register("https://ror.org/", re.compile(r"0[a-hj-km-np-tv-z0-9]{6}[0-9]{2}"), "ror:05n911h24", is_valid_ror),
+    _Register(
+        "https://search.gleif.org/#/record/",
+        re.compile(r"[A-Z0-9]{18}[0-9]{2}"),
+        "lei:529900M1LIO0SLOBAS50",
+        is_valid_lei,
+    ),
+    _Register("http://www.wikidata.org/entity/", re.compile(r"Q[1-9][0-9]*"), "wikidata:Q1413"),
+)
 
 
 @dataclass
@@ -347,12 +385,14 @@ def _check_subject(curie: str, iri: str) -> str:
 
 
 def _check_object(curie: str, iri: str) -> str:
-    if (match := _ROR.fullmatch(iri)) and not is_valid_ror(match[1] + match[2]):
-        raise _BadValue(f"{curie!r} fails the check of ROR identifiers", "copy it again from its source")
-    if (match := _LEI.fullmatch(iri)) and not is_valid_lei(match[1]):
-        raise _BadValue(f"{curie!r} fails the check of LEI codes (ISO 17442)", "copy it again from its source")
-    if iri.startswith(("https://ror.org/", "https://search.gleif.org/")) and not match:
-        raise _BadValue(f"{curie!r} has not the form of its register", "write ror:05n911h24, lei:529900M1LIO0SLOBAS50")
+    for register in _REGISTERS:
+        if not iri.startswith(register.space):
+            continue
+        number = iri.removeprefix(register.space)
+        if not register.form.fullmatch(number):
+            raise _BadValue(f"{curie!r} has not the form of its register", f"write it as {register.example}")
+        if register.is_valid and not register.is_valid(number):
+            raise _BadValue(f"{curie!r} fails the check digits of its register", "copy it again from its source")
     return iri
 
 
@@ -442,24 +482,3 @@ def _find_clashes(sets: Iterable[LinkSet]) -> list[str]:
                         "  Cure: keep the link that is right; two of ours that are one are merged in data/iris.csv."
                     )
     return problems
-
-
-def is_valid_ror(number: str) -> bool:
-    """Whether the last two digits of a ROR identifier check the rest (ISO 7064 MOD 97-10 on Crockford's base 32).
-
-    >>> is_valid_ror("05n911h24"), is_valid_ror("05n911h25")
-    (True, False)
-    """
-    value = 0
-    for letter in number[:7]:
-        value = value * 32 + _CROCKFORD.index(letter)
-    return int(number[7:]) == 98 - (value * 100) % 97
-
-
-def is_valid_lei(code: str) -> bool:
-    """Whether the last two digits of a Legal Entity Identifier check the rest (ISO 17442, ISO 7064 MOD 97-10).
-
-    >>> is_valid_lei("529900M1LIO0SLOBAS50"), is_valid_lei("529900M1LIO0SLOBAS51")
-    (True, False)
-    """
-    return int("".join(str(int(letter, 36)) for letter in code)) % 97 == 1
