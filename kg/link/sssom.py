@@ -1,4 +1,4 @@
-"""Mapping sets in SSSOM/TSV: read, checked, and written as proposals.
+"""Mapping sets in SSSOM/TSV: read and checked.
 
 SSSOM (Simple Standard for Sharing Ontological Mappings) is a table whose rows each map a subject to an object, under a
 block of metadata in YAML behind ``#``. Read here is what CHAP uses of it, and every row is held to what data/README.md
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -20,9 +20,10 @@ from typing import Final, TypeVar
 import yaml
 
 from kg.errors import InvalidIri, LinkSetError, UnknownPrefix
+from kg.link.registers import REGISTERS
 from kg.terms import BASE, SCHEME, THING, expand_curie, parse_slug
 
-__all__ = ["SUFFIX", "Link", "LinkSet", "Proposal", "load_link_sets", "parse_link_set", "write_proposals"]
+__all__ = ["SUFFIX", "Link", "LinkSet", "load_link_sets", "parse_link_set"]
 
 SUFFIX: Final = ".sssom.tsv"
 _SOURCE: Final = THING + "source/"
@@ -58,7 +59,6 @@ _OPTIONAL: Final = (
     "comment",
 )
 _METADATA: Final = ("mapping_set_id", "mapping_set_title", "license", "subject_source", "object_source", "curie_map")
-_CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _T = TypeVar("_T")
 
 
@@ -97,18 +97,6 @@ class LinkSet:
     links: tuple[Link, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """A pair that may be the same, with the score and what made it; nobody has looked at it yet."""
-
-    subject_curie: str
-    subject_label: str
-    object_id: str
-    object_label: str
-    score: float
-    features: str
-
-
 def load_link_sets(directory: Path, prefixes: Mapping[str, str]) -> tuple[LinkSet, ...]:
     """All mapping sets of a directory, by name; none where there is no such directory.
 
@@ -137,83 +125,6 @@ def parse_link_set(text: str, path: Path, prefixes: Mapping[str, str]) -> LinkSe
         LinkSetError: the metadata or rows are broken; ``problems`` has a paragraph for each.
     """
     return _Reader(path, prefixes).read(text)
-
-
-def write_proposals(proposals: Sequence[Proposal], *, day: date, prefixes: Mapping[str, str]) -> str:
-    """Proposals as SSSOM/TSV, without reviewer: a build refuses the file until somebody has looked at each row."""
-    used = {"chap": prefixes["chap"], "semapv": prefixes["semapv"], "schema": prefixes["schema"]}
-    used |= {prefix: prefixes[prefix] for each in proposals for prefix in [each.subject_curie.partition(":")[0]]}
-    used |= {prefix: prefixes[prefix] for each in proposals if (prefix := each.object_id.partition(":")[0]) in prefixes}
-    metadata = {
-        "curie_map": dict(sorted(used.items())),
-        "mapping_set_id": BASE + "graph/links-proposals",
-        "mapping_set_title": "Proposed links, not reviewed",
-        "license": "http://creativecommons.org/licenses/by/4.0/",
-        "mapping_date": day.isoformat(),
-    }
-    block = yaml.safe_dump(metadata, allow_unicode=True, sort_keys=False)
-    output = io.StringIO()
-    output.writelines(f"#{line}\n" for line in block.splitlines())
-    writer = csv.writer(output, delimiter="\t", lineterminator="\n")
-    writer.writerow([*_REQUIRED[:1], "subject_label", *_REQUIRED[1:], "reviewer_label", "comment"])
-    for each in proposals:
-        writer.writerow(
-            [
-                each.subject_curie,
-                each.subject_label,
-                "schema:sameAs",
-                each.object_id,
-                each.object_label,
-                "semapv:LexicalSimilarityThresholdMatching",
-                f"{each.score:.2f}",
-                "",
-                each.features,
-            ]
-        )
-    return output.getvalue()
-
-
-def is_valid_ror(number: str) -> bool:
-    """Whether the last two digits of a ROR identifier check the rest (ISO 7064 MOD 97-10 on Crockford's base 32).
-
-    >>> is_valid_ror("05n911h24"), is_valid_ror("05n911h25")
-    (True, False)
-    """
-    value = 0
-    for letter in number[:7]:
-        value = value * 32 + _CROCKFORD.index(letter)
-    return int(number[7:]) == 98 - (value * 100) % 97
-
-
-def is_valid_lei(code: str) -> bool:
-    """Whether the last two digits of a Legal Entity Identifier check the rest (ISO 17442, ISO 7064 MOD 97-10).
-
-    >>> is_valid_lei("529900M1LIO0SLOBAS50"), is_valid_lei("529900M1LIO0SLOBAS51")
-    (True, False)
-    """
-    return int("".join(str(int(letter, 36)) for letter in code)) % 97 == 1
-
-
-@dataclass(frozen=True)
-class _Register:
-    """A register whose numbers have a form, and maybe check digits."""
-
-    space: str
-    form: re.Pattern[str]
-    example: str
-    is_valid: Callable[[str], bool] | None = None
-
-
-_REGISTERS: Final = (
-    _Register("https://ror.org/", re.compile(r"0[a-hj-km-np-tv-z0-9]{6}[0-9]{2}"), "ror:05n911h24", is_valid_ror),
-    _Register(
-        "https://search.gleif.org/#/record/",
-        re.compile(r"[A-Z0-9]{18}[0-9]{2}"),
-        "lei:529900M1LIO0SLOBAS50",
-        is_valid_lei,
-    ),
-    _Register("http://www.wikidata.org/entity/", re.compile(r"Q[1-9][0-9]*"), "wikidata:Q1413"),
-)
 
 
 @dataclass
@@ -385,7 +296,7 @@ def _check_subject(curie: str, iri: str) -> str:
 
 
 def _check_object(curie: str, iri: str) -> str:
-    for register in _REGISTERS:
+    for register in REGISTERS:
         if not iri.startswith(register.space):
             continue
         number = iri.removeprefix(register.space)
