@@ -1,19 +1,21 @@
-"""Proposed links as a mapping set that nobody has reviewed."""
+"""Proposals: the candidates that nobody has settled yet, as a mapping set that nobody has reviewed."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
 import yaml
 
-from kg.terms import BASE
+from kg.link.candidates import Candidate, Matcher
+from kg.link.names import Words
+from kg.link.parties import Party
+from kg.terms import BASE, expand_curie
 
-__all__ = ["Proposal", "write_proposals"]
+__all__ = ["propose", "write_proposals"]
 
 _COLUMNS: Final = (
     "subject_id",
@@ -28,25 +30,44 @@ _COLUMNS: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """A pair that may be the same, with the score and what made it; nobody has looked at it yet."""
+def propose(
+    parties: Sequence[Party],
+    reference: Iterable[Party] | None,
+    *,
+    words: Words,
+    refused: Collection[tuple[str, str]],
+    prefixes: Mapping[str, str],
+) -> list[Candidate]:
+    """The candidates of ours in a reference, or among ours themselves without one; the highest score first.
 
-    subject_curie: str
-    subject_label: str
-    object_id: str
-    object_label: str
-    score: float
-    features: str
+    Left out is what is settled: pairs that were refused (two IRIs each), others that one of ours is known to be, and
+    ours that have another identifier in that register.
+    """
+    matcher = Matcher(parties, words)
+    linked = {iri for party in parties for iri in party.elsewhere}
+    found = []
+    for other in parties if reference is None else reference:
+        iri = expand_curie(other.id, prefixes)
+        space = prefixes[other.id.partition(":")[0]]
+        if iri in linked:
+            continue
+        found += [
+            each
+            for each in matcher.find(other)
+            if not any(known.startswith(space) for known in each.party.elsewhere)
+            and not {(expand_curie(each.party.id, prefixes), iri), (iri, expand_curie(each.party.id, prefixes))}
+            & {*refused}
+            and (reference is not None or each.party.id < other.id)
+        ]
+    return sorted(found, key=lambda each: (-each.score, each.party.id, each.other.id))
 
 
-def write_proposals(proposals: Sequence[Proposal], *, day: date, prefixes: Mapping[str, str]) -> str:
-    """Proposals as SSSOM/TSV, without reviewer: a build refuses the file until somebody has looked at each row."""
-    used = {"chap": prefixes["chap"], "semapv": prefixes["semapv"], "schema": prefixes["schema"]}
-    used |= {prefix: prefixes[prefix] for each in proposals for prefix in [each.subject_curie.partition(":")[0]]}
-    used |= {prefix: prefixes[prefix] for each in proposals if (prefix := each.object_id.partition(":")[0]) in prefixes}
+def write_proposals(candidates: Sequence[Candidate], *, day: date, prefixes: Mapping[str, str]) -> str:
+    """Candidates as SSSOM/TSV, without reviewer: a build refuses the file until somebody has looked at each row."""
+    curies = ("schema:sameAs", "semapv:", *(id_ for each in candidates for id_ in (each.party.id, each.other.id)))
+    used = sorted({curie.partition(":")[0] for curie in curies})
     metadata = {
-        "curie_map": dict(sorted(used.items())),
+        "curie_map": {prefix: prefixes[prefix] for prefix in used},
         "mapping_set_id": BASE + "graph/links-proposals",
         "mapping_set_title": "Proposed links, not reviewed",
         "license": "http://creativecommons.org/licenses/by/4.0/",
@@ -57,14 +78,14 @@ def write_proposals(proposals: Sequence[Proposal], *, day: date, prefixes: Mappi
     output.writelines(f"#{line}\n" for line in block.splitlines())
     writer = csv.writer(output, delimiter="\t", lineterminator="\n")
     writer.writerow(_COLUMNS)
-    for each in proposals:
+    for each in candidates:
         writer.writerow(
             [
-                each.subject_curie,
-                each.subject_label,
+                each.party.id,
+                each.party.label,
                 "schema:sameAs",
-                each.object_id,
-                each.object_label,
+                each.other.id,
+                each.other.label,
                 "semapv:LexicalSimilarityThresholdMatching",
                 f"{each.score:.2f}",
                 "",
