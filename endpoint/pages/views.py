@@ -45,6 +45,7 @@ _FACTS: Final = (
     (f"{_DCTERMS}spatial", "region", False),
     (f"{_CHAP}otherField", "other_fields", False),
     (f"{_SCHEMA}sameAs", "same_as", False),
+    ("http://www.w3.org/2002/07/owl#sameAs", "same_as", False),
 )
 
 
