@@ -1,7 +1,7 @@
 """The errors of CHAP.
 
     KgError
-    |- SourceError            TableError, LinkSetError(problems), LicenceUnknown
+    |- SourceError            TableError, SheetError, LinkSetError(problems), LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
     |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned
@@ -39,6 +39,7 @@ __all__ = [
     "ReleasePruned",
     "ResourceNotFound",
     "SettingsError",
+    "SheetError",
     "SourceError",
     "TableError",
     "UnknownPrefix",
@@ -75,6 +76,12 @@ class LinkSetError(SourceError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(f"{len(problems)} broken link(s), nothing was built:\n\n" + "\n\n".join(problems))
         self.problems = tuple(problems)
+
+
+class SheetError(SourceError):
+    """A workbook cannot be used; the message says why and what to do, and nothing was written."""
+
+    code = "sheet"
 
 
 class LicenceUnknown(SourceError):

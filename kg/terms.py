@@ -21,6 +21,7 @@ __all__ = [
     "THING",
     "THING_KINDS",
     "expand_curie",
+    "make_slug",
     "mint_concept",
     "mint_dataset",
     "mint_graph",
@@ -93,6 +94,15 @@ def parse_slug(text: str) -> str:
     return text
 
 
+def make_slug(text: str) -> str:
+    """A slug out of any text; empty when it holds no letter or digit of Latin script.
+
+    >>> make_slug("Grüner IT-Würfel")
+    'gruener-it-wuerfel'
+    """
+    return re.sub(r"-{3,}", "--", re.sub(r"[^a-z0-9-]+", "-", _make_ascii(text))).strip("-")
+
+
 def mint_thing(kind: str, slug: str) -> str:
     """The IRI of a thing.
 
@@ -150,7 +160,7 @@ def mint_link(subject_iri: str, object_curie: str) -> str:
     >>> mint_link("https://w3id.org/chap/scheme/field/finance", "nace21:64")
     'https://w3id.org/chap/scheme/field/finance#nace21-64'
     """
-    return f"{subject_iri}#{_slugify(object_curie)}"
+    return f"{subject_iri}#{make_slug(object_curie)}"
 
 
 def mint_release(release_id: str) -> str:
@@ -172,12 +182,13 @@ def mint_node(kind: str, *parts: str) -> str:
     >>> mint_node("graph", "source", "https://w3id.org/chap/id/source/bbfi/p5")
     'https://w3id.org/chap/graph/source-bbfi-p5'
     """
-    slugs = (_slugify(part.removeprefix(THING).partition("/")[2] if part.startswith(THING) else part) for part in parts)
+    slugs = (
+        make_slug(part.removeprefix(THING).partition("/")[2] if part.startswith(THING) else part) for part in parts
+    )
     base, joint = (BASE, "-") if kind == "graph" else (THING, "--")
     return f"{base}{kind}/{joint.join(slug for slug in slugs if slug)}"
 
 
-def _slugify(text: str) -> str:
+def _make_ascii(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.lower().translate(_TRANSLITERATION))
-    ascii_text = plain.encode("ascii", "ignore").decode()
-    return re.sub(r"-{3,}", "--", re.sub(r"[^a-z0-9-]+", "-", ascii_text)).strip("-")
+    return plain.encode("ascii", "ignore").decode()

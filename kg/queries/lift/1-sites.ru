@@ -35,7 +35,10 @@ WHERE {
   OPTIONAL { ?row xyz:lat ?lat ; xyz:lon ?lon }
   OPTIONAL {
     ?row xyz:street ?street .
-    ?place_row xyz:table "places" ; xyz:id ?place ; xyz:name_de ?town_name .
+    ?place_row xyz:table "places" ; xyz:id ?place .
+    OPTIONAL { ?place_row xyz:name_de ?german }
+    OPTIONAL { ?place_row xyz:name_en ?english }
+    BIND(COALESCE(?german, ?english) AS ?town_name)
     BIND(IRI(CONCAT(STR(?site), "#address")) AS ?address)
     BIND(STR(?town_name) AS ?town)
     OPTIONAL { ?row xyz:postcode ?postcode }
