@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from endpoint.pages.wording import write_amount, write_date, write_period
 from endpoint.sparql.ask import Term
@@ -49,6 +50,10 @@ _FACTS: Final = (
 )
 
 
+# Which lists of concepts the list of hubs can be filtered by.
+_FILTERS: Final = {"edih-technology": "technology", "edih-sector": "sector"}
+
+
 @dataclass
 class Citations:
     """The sources of a page, numbered in the order in which they are first cited."""
@@ -80,6 +85,7 @@ class ThingView:
     relations: list[View]
     fundings: list[View]
     figures: list[View]
+    engagements: list[View]
     notes: list[View]
     sources: list[Row]
 
@@ -128,6 +134,7 @@ def make_thing_view(
         relations=builder.relations(rows["involvements"]),
         fundings=builder.fundings(rows["fundings"]),
         figures=builder.figures(rows["figures"]),
+        engagements=builder.engagements(rows["engagements"]),
         notes=builder.notes(own),
         facts=builder.facts(own, rows["sites"]),
         sources=citations.entries,
@@ -244,6 +251,33 @@ class _Builder:
             )
         return found
 
+    def engagements(self, rows: Sequence[Row]) -> list[View]:
+        """What a hub works on: by list, then by level, the deepest first."""
+        groups = {group[0]["scheme"].rpartition("/")[2]: group for group in _group(rows, lambda row: row["scheme"])}
+        labels: Mapping[str, str] = self.texts["engagement"]
+        return [
+            self._engagement_list(scheme, labels.get(scheme, scheme), groups[scheme])
+            for scheme in dict.fromkeys([*labels, *groups])
+            if scheme in groups
+        ]
+
+    def _engagement_list(self, scheme: str, label: str, rows: list[Row]) -> View:
+        levels = []
+        for level in _group(rows, lambda row: row["level"]):
+            concepts = [
+                {"name": pick(item[0], "concept", self.language), "path": _link_engaged(scheme, item[0])}
+                for item in _group(level, lambda row: row["concept"])
+            ]
+            concepts.sort(key=lambda concept: concept["name"].casefold())
+            levels.append({"level": int(level[0]["level"]), "concepts": concepts})
+        as_of = max(row.get("as_of", "") for row in rows)
+        return {
+            "label": label,
+            "as_of": write_date(as_of, self.language) if as_of else "",
+            "levels": levels,
+            "sources": self.citations.cite(rows),
+        }
+
     def notes(self, own: Mapping[str, list[Row]]) -> list[View]:
         rows = self._in_language(own.get(f"{_CHAP}note", ()))
         return [
@@ -285,6 +319,13 @@ class _Builder:
     def _in_language(self, rows: Iterable[Row]) -> list[Row]:
         rows = list(rows)
         return [row for row in rows if row.get("value_lang") == self.language] or rows
+
+
+def _link_engaged(scheme: str, row: Row) -> str:
+    """The hubs that work on the same as deeply; where a list is no filter of them, the concept itself."""
+    if scheme not in _FILTERS:
+        return to_path(row["concept"])
+    return "/hubs?" + urlencode({_FILTERS[scheme]: row["concept"].rpartition("/")[2], "level": row["level"]})
 
 
 def _group(rows: Iterable[Row], key: Callable[[Row], str]) -> list[list[Row]]:

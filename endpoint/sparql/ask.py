@@ -18,9 +18,10 @@ from endpoint.sparql.pool import QueryPool
 from kg.errors import QueryError
 from kg.queries import QueryDirectory
 
-__all__ = ["Asker", "Row", "Term", "iri", "text"]
+__all__ = ["Asker", "Row", "Term", "iri", "number", "text"]
 
 _JSON: Final = "application/sparql-results+json"
+_INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
 _REMEMBERED: Final = 256
 
 
@@ -49,6 +50,11 @@ def iri(value: str) -> Term:
 def text(value: str) -> Term:
     """A plain literal to bind."""
     return Term("literal", value)
+
+
+def number(value: str) -> Term:
+    """A whole number to bind."""
+    return Term("literal", value, datatype=_INTEGER)
 
 
 class Asker:

@@ -1,4 +1,4 @@
-"""Which hub of ours a record is: by its name, country and town, as ``data/iris.csv`` lists them (ontology decision 0007).
+"""Which hub of ours a record is: by its name, country and town, as ``data/iris.csv`` lists them (decision 0007).
 
 A key is ``edih:NAME|COUNTRY|TOWN``, with the title as a fourth part where two records share the three. A title, a type
 or a website may change without a new hub; so may a town, as long as name and country name one hub only.

@@ -15,7 +15,7 @@ from kg.edih.identity import identify
 from kg.edih.known import DIRECTORY, load_known, read_rows
 from kg.edih.records import parse_records
 from kg.edih.report import Report
-from kg.edih.sheet import Limits, read_sheet
+from kg.edih.sheet import read_sheet
 from kg.edih.tables import COLUMNS, make_csv, read_tables, update_tables
 from kg.errors import SheetError, TableError
 
@@ -35,13 +35,7 @@ class _File:
 
 
 def import_export(
-    path: Path,
-    *,
-    data_dir: Path,
-    ontology_dir: Path,
-    as_of: date | None = None,
-    dry_run: bool = False,
-    limits: Limits | None = None,
+    path: Path, *, data_dir: Path, ontology_dir: Path, as_of: date | None = None, dry_run: bool = False
 ) -> Report:
     """The report of an import, after writing the tables that it changes.
 
@@ -51,14 +45,13 @@ def import_export(
         ontology_dir: where the schemes with the labels of the lists are.
         as_of: the day of the export; without it the day on which the workbook was made.
         dry_run: write nothing.
-        limits: how large a file may be.
 
     Raises:
         SheetError: the file cannot be used, is older than the last import, or its day is not known.
         TableError: a table of ``data_dir`` is missing or cannot be written.
     """
     known = load_known(data_dir, ontology_dir)
-    sheet = read_sheet(path, header=_HEADER, limits=limits)
+    sheet = read_sheet(path, header=_HEADER)
     records = parse_records(sheet, known)
     before = read_tables(data_dir)
     day = _find_day(path, as_of or sheet.created, before["exports"])
@@ -99,8 +92,8 @@ def _find_day(path: Path, day: date | None, exports: Sequence[Mapping[str, str]]
     newest = max((row["as_of"] for row in exports), default="")
     if day.isoformat() < newest:
         raise SheetError(
-            f"{path} is of {day.isoformat()}, but the export of {newest} was imported already; an older one would undo it. "
-            "If the day is wrong, give it with --as-of"
+            f"{path} is of {day.isoformat()}, but the export of {newest} was imported already; an older one would undo "
+            "it. If the day is wrong, give it with --as-of"
         )
     return day
 

@@ -1,4 +1,4 @@
-"""What an import found, for the person who ran it: first what needs a decision, then what changed, then what was mended."""
+"""What an import found, for the person who ran it: what needs a decision, what changed, what was mended."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Report:
         export = next(row for row in exports if row["as_of"] == self.as_of.isoformat())
         yield f"{self.path}: EDIH catalogue as of {self.as_of.isoformat()}"
         yield (
-            f"{export['records']} hubs; {export['cells']} levels in its cells make {export['engagements']} pairs of hub and "
-            f"concept, {export['conflicts']} of them with two levels"
+            f"{export['records']} hubs; {export['cells']} levels in its cells make {export['engagements']} pairs of "
+            f"hub and concept, {export['conflicts']} of them with two levels"
         )
         yield from self._iter_decisions()
         yield from self._iter_changes()

@@ -116,8 +116,19 @@ def read_sheet(path: Path, *, header: str, limits: Limits | None = None) -> Shee
 
 
 # What openpyxl and the parsers below it raise on damaged content.
-_Broken = (zipfile.BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, TypeError, AttributeError)
-_Broken += (IndexError, EOFError, OSError, zlib.error, NotImplementedError)
+_Broken: Final = (
+    zipfile.BadZipFile,
+    InvalidFileException,
+    ParseError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OSError,
+    zlib.error,
+    NotImplementedError,
+)
 
 
 def _read_file(path: Path, limits: Limits) -> bytes:
@@ -214,8 +225,11 @@ def _find_header(grid: Sequence[Sequence[str]], header: str) -> int | None:
 
 
 def _fill_merged(grid: list[list[str]], merged: Mapping[str, Sequence[str]], repairs: list[Repair]) -> None:
-    """Give every cell of a merged range the text of its first one; of several sheets, only the one in use is known
-    by its content, so a range is filled where its other cells are empty."""
+    """Give every cell of a merged range the text of its first one.
+
+    The ranges are those of all sheets of the workbook: one that belongs to another sheet meets cells with text, and
+    is left alone.
+    """
     for reference in _iter_unique(merged.values()):
         left, top, right, bottom = range_boundaries(reference)
         rows, columns = range(top - 1, min(bottom, len(grid))), range(left - 1, right)

@@ -18,7 +18,10 @@ __all__ = ["COLUMNS", "NOT_LISTED", "Change", "Tables", "Update", "make_csv", "r
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "exports": ("source_id", "as_of", "sha256", "records", "cells", "engagements", "conflicts"),
-    "hubs": ("id name title country_id city_id street postcode town website first_seen last_seen absent_since".split()),
+    "hubs": (
+        *("id", "name", "title", "country_id", "city_id", "street", "postcode", "town", "website"),
+        *("first_seen", "last_seen", "absent_since"),
+    ),
     "statuses": ("hub_id", "type", "as_of"),
     "former": ("hub_id", "property", "value", "last_seen"),
     "engagements": ("hub_id", "concept", "level", "lower_level"),

@@ -117,6 +117,7 @@ INSERT {
       chap:engagedHub ?hub ;
       chap:engagedConcept ?concept ;
       chap:level ?level ;
+      chap:asOf ?as_of ;
       chap:note ?note_de, ?note_en .
     ?hub chap:worksOn ?concept .
   }
@@ -124,6 +125,7 @@ INSERT {
 }
 WHERE {
   ?row xyz:table "edih/engagements" ; xyz:hub_id ?hub ; xyz:concept ?concept ; xyz:level ?level .
+  ?listed xyz:table "edih/hubs" ; xyz:id ?hub ; xyz:last_seen ?as_of .
   BIND(REPLACE(STR(?concept), "^.*/scheme/", "") AS ?path)
   BIND(fn:mint("engagement", ?hub, STRBEFORE(?path, "/"), STRAFTER(?path, "/")) AS ?engagement)
   OPTIONAL {
