@@ -75,7 +75,12 @@ def read_reference(path: Path, prefixes: Mapping[str, str]) -> tuple[Party, ...]
                     f"  Cure: give the table the columns {', '.join(_COLUMNS)}, separated by commas."
                 )
             for line, row in enumerate(reader, start=1):
-                cells = {column: (row[column] or "").strip() for column in _COLUMNS}
+                if None in row or None in row.values():
+                    raise SourceError(
+                        f"{path} row {line}: more or fewer cells than the header has.\n"
+                        "  Cure: quote cells that hold a comma, and write a comma for each empty cell."
+                    )
+                cells = {column: row[column].strip() for column in _COLUMNS}
                 _check(cells, f"{path} row {line}", prefixes)
                 names = [cells["label"], *cells["alternative_labels"].split("|")]
                 parties.append(

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -331,13 +331,9 @@ def _check_justification(text: str) -> None:
 
 
 def _parse_confidence(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        number = Decimal(-1)
-    if not 0 <= number <= 1:
+    if not re.fullmatch(r"0(\.[0-9]+)?|1(\.0+)?", text):
         raise _BadValue(f"{text!r} is no confidence", "write a number from 0 to 1, with a point")
-    return number
+    return Decimal(text)
 
 
 def _parse_day(text: str) -> date:

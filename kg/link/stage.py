@@ -51,7 +51,7 @@ def _iter_unknown(store: Store, sets: Iterable[LinkSet]) -> Iterator[str]:
         for source in link_set.sources:
             if not _is_described(store, source):
                 yield f"{path}: {source} is unknown.\n  Cure: add the source to data/sources.csv."
-        if not link_set.sources and not all(each.source for each in link_set.links):
+        if not link_set.sources and not all(each.source or each.is_negated for each in link_set.links):
             yield (
                 f"{path}: nothing says where the sets that it compares come from.\n"
                 "  Cure: name one as subject_source or object_source, with the prefix source:."
