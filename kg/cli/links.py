@@ -55,6 +55,8 @@ def _link(options: argparse.Namespace) -> int:
             f"{options.out} lies among the reviewed links.\n"
             "  Cure: write elsewhere, look at each row, and move what is right into a file there."
         )
+    if options.out and not options.out.parent.is_dir():
+        raise SourceError(f"{options.out.parent} is no directory to write into")
     prefixes = load_prefixes(settings.ontology_dir / "prefixes.ttl")
     reference = read_reference(options.reference, prefixes) if options.reference else None
     parties = load_parties(lift_all(settings).store)
