@@ -88,8 +88,9 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkSet:
-    """One file: its name without suffix, what it is called, its licence, the sources it rests on, its rows."""
+    """One file: the end of the IRI of its graph, what it is called, its licence, the sources it rests on, its rows."""
 
+    file: str
     name: str
     title: str
     licence: str
@@ -140,11 +141,16 @@ class _Reader:
         start = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
         metadata = self._parse_metadata("".join(line[1:] for line in lines[:start]))
         links = self._parse_rows("".join(lines[start:]), metadata)
+        try:
+            name = parse_slug(self.path.name.removesuffix(SUFFIX).replace("_", "-"))
+        except InvalidIri as error:
+            self._report_file(str(error), "rename the file, such as edih-sector_nace21.sssom.tsv")
         if self.problems:
             raise LinkSetError(self.problems)
         sources = {self._find_source(metadata[slot]) for slot in ("subject_source", "object_source")}
         return LinkSet(
-            name=parse_slug(self.path.name.removesuffix(SUFFIX).replace("_", "-")),
+            file=self.path.name,
+            name=name,
             title=metadata["mapping_set_title"],
             licence=metadata["license"],
             sources=tuple(sorted(filter(None, sources))),
@@ -376,7 +382,7 @@ def _find_clashes(sets: Iterable[LinkSet]) -> list[str]:
         for link in link_set.links:
             if link.is_negated or not link.subject.startswith(THING):
                 continue
-            where = f"data/links/{link_set.name}{SUFFIX} row {link.line}"
+            where = f"data/links/{link_set.file} row {link.line}"
             register = link.object_curie.partition(":")[0]
             for key, other, what in (
                 (("object", link.object_id), link.subject, f"{link.object_curie} is already {{}}"),

@@ -13,7 +13,7 @@ from typing import Final
 from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, Store
 
 from kg.errors import LinkSetError
-from kg.link.sssom import SUFFIX, Link, LinkSet, load_link_sets
+from kg.link.sssom import Link, LinkSet, load_link_sets
 from kg.queries import QUERIES, load_directory
 from kg.rdfio import load_prefixes
 from kg.tables import XYZ, RecordRef
@@ -47,7 +47,7 @@ def link(store: Store, links_dir: Path, *, ontology_dir: Path) -> Mapping[str, t
 
 def _iter_unknown(store: Store, sets: Iterable[LinkSet]) -> Iterator[str]:
     for link_set in sets:
-        path = f"data/links/{link_set.name}{SUFFIX}"
+        path = f"data/links/{link_set.file}"
         for source in link_set.sources:
             if not _is_described(store, source):
                 yield f"{path}: {source} is unknown.\n  Cure: add the source to data/sources.csv."
@@ -107,4 +107,4 @@ def _iter_row_quads(link_set: LinkSet, each: Link) -> Iterator[Quad]:
 
 
 def _record(link_set: LinkSet, each: Link) -> RecordRef:
-    return RecordRef(f"links/{link_set.name}{SUFFIX}", each.line, each.object_curie)
+    return RecordRef(f"links/{link_set.file}", each.line, each.object_curie)

@@ -202,5 +202,11 @@ def test_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
         load_link_sets(tmp_path, PREFIXES)
 
 
+def test_name_of_a_file_that_can_be_no_address_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "Unsere ROR.sssom.tsv").write_text(_write(THING, mapping_set_id=""), encoding="utf-8")
+    with pytest.raises(LinkSetError, match=r"Unsere ROR\.sssom\.tsv: .*(\n|.)*Cure: rename the file"):
+        load_link_sets(tmp_path, PREFIXES)
+
+
 def test_directory_that_is_not_there_has_no_links(tmp_path: Path) -> None:
     assert load_link_sets(tmp_path / "links", PREFIXES) == ()
