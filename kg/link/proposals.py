@@ -44,6 +44,7 @@ def propose(
     ours that have another identifier in that register.
     """
     matcher = Matcher(parties, words)
+    settled = {frozenset(pair) for pair in refused}
     linked = {iri for party in parties for iri in party.elsewhere}
     found = []
     for other in parties if reference is None else reference:
@@ -54,10 +55,9 @@ def propose(
         found += [
             each
             for each in matcher.find(other)
-            if not any(known.startswith(space) for known in each.party.elsewhere)
-            and not {(expand_curie(each.party.id, prefixes), iri), (iri, expand_curie(each.party.id, prefixes))}
-            & {*refused}
-            and (reference is not None or each.party.id < other.id)
+            if (reference is not None or each.party.id < other.id)
+            and frozenset([expand_curie(each.party.id, prefixes), iri]) not in settled
+            and not any(known.startswith(space) for known in each.party.elsewhere)
         ]
     return sorted(found, key=lambda each: (-each.score, each.party.id, each.other.id))
 
