@@ -217,16 +217,19 @@ def _parse_page(text: str) -> int:
 
 
 def _make_group(name: str, rows: Sequence[Row], texts: Mapping[str, Any], language: str) -> View:
+    """The kinds of a list with their counts; the hubs of all of Europe are told beside them, and would dwarf them."""
     kinds: list[dict[str, Any]] = [
         {"notation": row["kind"].rpartition("/")[2], "label": pick(row, "label", language), "count": int(row["count"])}
         for row in rows
         if row["what"] == name and row.get("kind")
-    ][:8]
+    ]
+    here = [kind for kind in kinds if kind["notation"] != texts["beyond_kind"]][:8]
     return {
         "path": f"/{name}",
         "label": texts[name],
-        "kinds": kinds,
-        "most": max((k["count"] for k in kinds), default=1),
+        "kinds": here,
+        "beyond": [kind for kind in kinds if kind["notation"] == texts["beyond_kind"]],
+        "most": max((k["count"] for k in here), default=1),
     }
 
 

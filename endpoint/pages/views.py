@@ -50,6 +50,7 @@ _FACTS: Final = (
 )
 
 
+_ENTRY_TYPE: Final = "https://w3id.org/chap/scheme/indicator/edih-type"
 # Which lists of concepts the list of hubs can be filtered by.
 _FILTERS: Final = {"edih-technology": "technology", "edih-sector": "sector"}
 
@@ -85,6 +86,7 @@ class ThingView:
     relations: list[View]
     fundings: list[View]
     figures: list[View]
+    entry_type: View | None
     engagements: list[View]
     notes: list[View]
     sources: list[Row]
@@ -133,7 +135,9 @@ def make_thing_view(
         objectives=builder.objectives(rows["objectives"]),
         relations=builder.relations(rows["involvements"]),
         fundings=builder.fundings(rows["fundings"]),
-        figures=builder.figures(rows["figures"]),
+        figures=(figures := builder.figures(rows["figures"])),
+        # The newest comes first.
+        entry_type=next((each for each in figures if each["kind"] == _ENTRY_TYPE), None),
         engagements=builder.engagements(rows["engagements"]),
         notes=builder.notes(own),
         facts=builder.facts(own, rows["sites"]),
@@ -241,6 +245,7 @@ class _Builder:
             value = write_amount(row, unit, texts=self.texts, language=self.language)
             found.append(
                 {
+                    "kind": row["indicator"],
                     "indicator": pick(row, "indicator", self.language),
                     "value": value or pick(row, "quality", self.language) or row.get("text", ""),
                     "as_of": write_date(row["as_of"], self.language) if row.get("as_of") else "",
@@ -299,7 +304,10 @@ class _Builder:
     def _site(self, row: Row) -> View:
         place = pick(row, "place", self.language) if row.get("place") else ""
         town = f"{row.get('postcode', '')} {place}".strip()
-        text = ", ".join(part for part in (row.get("street", ""), town) if part)
+        # The slug of a place begins with its country; at home that goes without saying.
+        abroad = row.get("land") and not row["land"].rpartition("/")[2].startswith(self.texts["home_country"].lower())
+        land = pick(row, "land", self.language) if abroad else ""
+        text = ", ".join(part for part in (row.get("street", ""), town, land) if part)
         if row.get("host"):
             text = str(self.texts["hosted_at"]).format(host=pick(row, "host", self.language))
         return {"text": text, "href": to_path(row.get("host", "")), "sources": []}

@@ -12,7 +12,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ _KINDS: Final[Mapping[bytes, str]] = {
 }
 _CURE: Final = "download it again with the button 'Download Data' of the catalogue, or save it as .xlsx"
 _MERGED: Final = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})\"")
+_CREATED: Final = re.compile(rb"<dcterms:created[^>]*>\s*([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _DOCTYPE: Final = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _BLANKS: Final = re.compile(r"\s+")
@@ -44,6 +45,8 @@ _UNSEEN: Final = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe\uffff]"
 )
 _HEADER_ROWS: Final = 10
+# The last row that a workbook can have (ECMA-376); a file may claim more, and gaps between rows are walked through.
+_LAST_ROW: Final = 1_048_576
 # How often markup may be escaped within markup.
 _ESCAPES: Final = 3
 
@@ -95,18 +98,17 @@ def read_sheet(path: Path, *, header: str, limits: Limits | None = None) -> Shee
     """
     limits = limits or Limits()
     content = _read_file(path, limits)
-    merged = _inspect_members(path, content, limits)
+    package = _inspect_members(path, content, limits)
     try:
         workbook = load_workbook(io.BytesIO(content), read_only=True, data_only=False, keep_links=False)
-        created = workbook.properties.created
         seen = []
         for name in workbook.sheetnames:
             if not hasattr(workbook[name], "iter_rows"):
                 continue
             grid, repairs = _read_grid(workbook[name], limits)
             if (found := _find_header(grid, header)) is not None:
-                _fill_merged(grid, merged, repairs)
-                return _make_sheet(path, grid, found, created, repairs)
+                _fill_merged(grid, package.merged, repairs)
+                return _make_sheet(path, grid, found, package.created, repairs)
             seen.append(f"{name!r} ({'empty' if not any(map(any, grid)) else 'begins with ' + _quote(grid)})")
     except _Broken as error:
         raise SheetError(f"{path}: the workbook is damaged ({type(error).__name__}: {error}); {_CURE}") from error
@@ -151,9 +153,21 @@ def _is_text(start: bytes) -> bool:
     return b"\0" not in start
 
 
-def _inspect_members(path: Path, content: bytes, limits: Limits) -> Mapping[str, Sequence[str]]:
-    """The merged ranges of each sheet file, once every member is known to be small and free of document types."""
-    merged: dict[str, Sequence[str]] = {}
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """What the workbook's own files say: merged ranges, of all sheets, and the day on which it was made."""
+
+    merged: tuple[str, ...]
+    created: date | None
+
+
+def _inspect_members(path: Path, content: bytes, limits: Limits) -> _Package:
+    """What the reader does not tell, once every member is known to be small and free of document types.
+
+    The reader gives a workbook without a day today's.
+    """
+    merged: dict[str, None] = {}
+    created = None
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
@@ -170,10 +184,12 @@ def _inspect_members(path: Path, content: bytes, limits: Limits) -> Mapping[str,
                 if member.filename.endswith((".xml", ".rels")) and (_DOCTYPE.search(part) or part[:2] in _UTF16):
                     raise SheetError(f"{path}: {member.filename} declares entities or is not UTF-8; {_CURE}")
                 if member.filename.startswith("xl/worksheets/"):
-                    merged[member.filename] = [each.decode() for each in _MERGED.findall(part)]
+                    merged |= dict.fromkeys(each.decode() for each in _MERGED.findall(part))
+                elif member.filename == "docProps/core.xml" and (match := _CREATED.search(part)):
+                    created = date.fromisoformat(match[1].decode())
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise SheetError(f"{path}: the archive is damaged or encrypted ({error}); {_CURE}") from error
-    return merged
+    return _Package(tuple(merged), created)
 
 
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
@@ -183,19 +199,21 @@ def _read_grid(worksheet: Iterable[object], limits: Limits) -> tuple[list[list[s
     """The cells as text, padded to one width; row and column limits hold whatever the sheet declares."""
     grid: list[list[str]] = []
     repairs: list[Repair] = []
-    rows = worksheet.iter_rows(max_row=limits.rows + 1, max_col=limits.columns + 1)  # type: ignore[attr-defined]
+    rows = worksheet.iter_rows(max_row=_LAST_ROW, max_col=limits.columns + 1)  # type: ignore[attr-defined]
     for number, cells in enumerate(rows, start=1):
+        if number > limits.rows:
+            if any(getattr(cell, "value", None) is not None for cell in cells):
+                raise SheetError(f"the sheet has more than {limits.rows} rows; the catalogue has about 460. {_CURE}")
+            continue
         texts = []
         for index, cell in enumerate(cells, start=1):
             text, done = _clean(cell, limits)
             texts.append(text)
             repairs += [Repair(number, get_column_letter(index), what) for what in done]
         grid.append(texts)
-    if len(grid) > limits.rows and any(grid[limits.rows]):
-        raise SheetError(f"the sheet has more than {limits.rows} rows; the catalogue has about 460. {_CURE}")
     if any(len(row) > limits.columns and row[limits.columns] for row in grid):
         raise SheetError(f"the sheet has more than {limits.columns} columns; the export has eleven. {_CURE}")
-    return grid[: limits.rows], repairs
+    return grid, repairs
 
 
 def _clean(cell: object, limits: Limits) -> tuple[str, list[str]]:
@@ -224,13 +242,13 @@ def _find_header(grid: Sequence[Sequence[str]], header: str) -> int | None:
     return next((index for index, row in rows if any(cell.casefold() == wanted for cell in row)), None)
 
 
-def _fill_merged(grid: list[list[str]], merged: Mapping[str, Sequence[str]], repairs: list[Repair]) -> None:
+def _fill_merged(grid: list[list[str]], merged: Sequence[str], repairs: list[Repair]) -> None:
     """Give every cell of a merged range the text of its first one.
 
     The ranges are those of all sheets of the workbook: one that belongs to another sheet meets cells with text, and
     is left alone.
     """
-    for reference in _iter_unique(merged.values()):
+    for reference in merged:
         left, top, right, bottom = range_boundaries(reference)
         rows, columns = range(top - 1, min(bottom, len(grid))), range(left - 1, right)
         inside = [(row, column) for row in rows for column in columns if column < len(grid[row])]
@@ -245,13 +263,7 @@ def _fill_merged(grid: list[list[str]], merged: Mapping[str, Sequence[str]], rep
         )
 
 
-def _iter_unique(groups: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield from dict.fromkeys(reference for group in groups for reference in group)
-
-
-def _make_sheet(
-    path: Path, grid: list[list[str]], header: int, created: datetime | None, repairs: list[Repair]
-) -> Sheet:
+def _make_sheet(path: Path, grid: list[list[str]], header: int, created: date | None, repairs: list[Repair]) -> Sheet:
     width = max((index + 1 for row in grid for index, cell in enumerate(row) if cell), default=0)
     names = [name or f"column {get_column_letter(index)}" for index, name in enumerate(grid[header][:width], start=1)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -263,7 +275,7 @@ def _make_sheet(
     )
     titles = {get_column_letter(index): name for index, name in enumerate(names, start=1)}
     told = tuple(Repair(each.row, titles.get(each.column, each.column), each.what) for each in repairs)
-    return Sheet(tuple(names), rows, created.date() if created else None, told)
+    return Sheet(tuple(names), rows, created, told)
 
 
 def _quote(grid: Sequence[Sequence[str]]) -> str:

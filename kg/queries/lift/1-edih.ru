@@ -75,11 +75,9 @@ WHERE {
   BIND(COALESCE(?city, ?country) AS ?place)
   BIND(IF(BOUND(?city), precision:town, precision:region) AS ?precision)
   BIND(fn:mint("site", ?hub, ?place) AS ?site)
-  OPTIONAL {
-    ?row xyz:street ?street ; xyz:town ?town .
-    BIND(IRI(CONCAT(STR(?site), "#address")) AS ?address)
-    OPTIONAL { ?row xyz:postcode ?postcode }
-  }
+  OPTIONAL { ?row xyz:street ?street ; xyz:town ?town . OPTIONAL { ?row xyz:postcode ?postcode } }
+  # Outside the OPTIONAL, in which the site is not known (SPARQL 1.1 Query, section 18.2.1).
+  BIND(IF(BOUND(?street), IRI(CONCAT(STR(?site), "#address")), ?unbound) AS ?address)
 } ;
 
 # The type of an entry changes: it is a dated quality, never a class.

@@ -39,10 +39,10 @@ WHERE {
     OPTIONAL { ?place_row xyz:name_de ?german }
     OPTIONAL { ?place_row xyz:name_en ?english }
     BIND(COALESCE(?german, ?english) AS ?town_name)
-    BIND(IRI(CONCAT(STR(?site), "#address")) AS ?address)
     BIND(STR(?town_name) AS ?town)
     OPTIONAL { ?row xyz:postcode ?postcode }
   }
+  BIND(IF(BOUND(?street), IRI(CONCAT(STR(?site), "#address")), ?unbound) AS ?address)
   OPTIONAL { ?seat xyz:table "places" ; xyz:id ?place ; xyz:kind ?place_kind }
   BIND(IF(BOUND(?lat), precision:address, IF(?place_kind IN ("city", "municipality"), precision:town, precision:region)) AS ?precision)
 }
