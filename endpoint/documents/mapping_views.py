@@ -31,12 +31,14 @@ def make_mappings(description: Description, naming: Naming, *, iri: str) -> list
 
 
 def find_mapped(description: Description, *, iri: str) -> frozenset[str]:
-    """The relations of the subject that its mappings show."""
-    return frozenset(each.value for node in _iter_links(description, iri) for each in node.get(_PROPERTY, ()))
+    """The relations of the subject that its mappings show whole."""
+    told = {(_first(node, _PROPERTY), target) for node in _iter_links(description, iri) for target in node[_TARGET]}
+    own = description.get(iri, {})
+    return frozenset(name for name, values in own.items() if all((name, each) in told for each in values))
 
 
 def _iter_links(description: Description, iri: str) -> Iterator[Mapping[str, list[Term]]]:
-    return (node for node in description.values() if Term("uri", iri) in node.get(_SOURCE, ()))
+    return (node for node in description.values() if Term("uri", iri) in node.get(_SOURCE, ()) and _TARGET in node)
 
 
 def _rank(node: Mapping[str, list[Term]]) -> int:
