@@ -1,7 +1,7 @@
 """The errors of CHAP.
 
     KgError
-    |- SourceError            TableError, SheetError, LicenceUnknown
+    |- SourceError            TableError, SheetError, LinkSetError(problems), LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
     |- RemoteError            RemoteRefused, RemoteUnavailable, RemoteIncomplete
@@ -17,6 +17,7 @@ Every class has a stable ``code`` in kebab case, used by the CLI and in problem 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "InvalidIri",
     "KgError",
     "LicenceUnknown",
+    "LinkSetError",
     "NotAcceptable",
     "PublishRefused",
     "QueryError",
@@ -71,6 +73,17 @@ class TableError(SourceError):
 
     code = "table"
     exit_code = 1
+
+
+class LinkSetError(SourceError):
+    """Mapping sets are broken; ``problems`` has a paragraph for each, with file, row, column and cure."""
+
+    code = "link-set"
+    exit_code = 1
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(f"{len(problems)} broken link(s), nothing was built:\n\n" + "\n\n".join(problems))
+        self.problems = tuple(problems)
 
 
 class SheetError(SourceError):

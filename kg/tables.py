@@ -37,6 +37,15 @@ class RecordRef:
     key: str
 
     @property
+    def file(self) -> str:
+        """The file that the record stands in, from the root of the project.
+
+        >>> RecordRef("hubs", 3, "edith").file
+        'data/hubs.csv'
+        """
+        return f"data/{self.table}" + ("" if "." in self.table else ".csv")
+
+    @property
     def iri(self) -> str:
         """The IRI of the row in the row view.
 

@@ -27,6 +27,7 @@ __all__ = [
     "mint_concept",
     "mint_dataset",
     "mint_graph",
+    "mint_link",
     "mint_node",
     "mint_release",
     "mint_source",
@@ -156,6 +157,15 @@ def mint_graph(name: str) -> str:
     'https://w3id.org/chap/graph/inferred'
     """
     return GRAPH + parse_slug(name)
+
+
+def mint_link(subject_iri: str, object_curie: str) -> str:
+    """The IRI of what is known about a link, below its subject; there is one for a pair.
+
+    >>> mint_link("https://w3id.org/chap/scheme/field/finance", "nace21:64")
+    'https://w3id.org/chap/scheme/field/finance#nace21-64'
+    """
+    return f"{subject_iri}#{make_slug(object_curie)}"
 
 
 def mint_release(release_id: str) -> str:

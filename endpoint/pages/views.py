@@ -46,6 +46,7 @@ _FACTS: Final = (
     (f"{_DCTERMS}spatial", "region", False),
     (f"{_CHAP}otherField", "other_fields", False),
     (f"{_SCHEMA}sameAs", "same_as", False),
+    ("http://www.w3.org/2002/07/owl#sameAs", "same_as", False),
 )
 
 
@@ -170,13 +171,15 @@ class _Builder:
         }
 
     def facts(self, own: Mapping[str, list[Row]], sites: Sequence[Row]) -> list[View]:
-        found = []
+        found: list[View] = []
         for property_iri, key, is_date in _FACTS:
             groups: dict[str, list[Row]] = {}
             for row in own.get(property_iri, ()):
                 groups.setdefault(row["value"], []).append(row)
             entries = [self._fact(group, is_date=is_date) for group in groups.values()]
-            if entries:
+            if entries and found and found[-1]["label"] == self.texts[key]:
+                found[-1]["entries"] += entries
+            elif entries:
                 found.append({"label": self.texts[key], "entries": entries})
         places = _group(sites, lambda row: row["site"])
         if places:
