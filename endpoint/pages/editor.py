@@ -40,6 +40,7 @@ async def show_editor(request: Request, asked: QueryRequest, limits: Limits) -> 
         "sparql.html",
         query=asked.text or "",
         result=result,
+        outside=limits.services.values(),
         questions=load_directory(request.app.state.settings.ontology_dir / "questions"),
         vary="Accept, Accept-Language",
         status=status,

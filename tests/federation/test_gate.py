@@ -182,6 +182,11 @@ def test_broken_allowlist_stops_the_start_with_a_hint(releases_dir: Path, tmp_pa
 def test_shipped_allowlist_starts(releases_dir: Path, tmp_path: Path) -> None:
     with run_server(releases_dir, tmp_path / "log", federation_file="shipped") as server, server.client() as client:
         names = {each["iri"] for each in client.get("/federation").json()["endpoints"]}
+        for language, words in (("de", "Fremde Endpunkte"), ("en", "Outside endpoints")):
+            page = client.get("/sparql", params={"lang": language}, headers={"Accept": "text/html"}).text
+            assert words in page
+            assert all(f"SERVICE &lt;{name}&gt;" in page for name in names)
+            assert page.count("SERVICE+%3C") + page.count("SERVICE%20%3C") == len(names)
         assert "https://query.wikidata.org/sparql" in names
         assert len(names) == 5
 
