@@ -34,8 +34,8 @@ _MAX_WINDOW_BYTES: Final = 8 * 1024 * 1024
 _PIECE: Final = 1 << 20
 _BLOCK: Final = tarfile.BLOCKSIZE
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-# What a path needs on some system to be another one: a drive, a backslash, a control character.
-_ODD: Final = re.compile(r"[\x00-\x1f\x7f\\:]")
+# What makes a path another one on some system.
+_FOREIGN: Final = frozenset("\\:")
 _CURE: Final = "copy it again from where it was made, or make it anew with 'kg release export'"
 
 
@@ -184,7 +184,8 @@ def _check_member(member: ArchiveMember) -> None:
     if not isinstance(name, str) or not isinstance(size, int) or size < 0 or not isinstance(digest, str):
         raise ArchiveRefused("an entry of its list has no name, size and SHA-256")
     path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or str(path) != name or _ODD.search(name):
+    is_below = path.parts and not path.is_absolute() and ".." not in path.parts and str(path) == name
+    if not is_below or not name.isprintable() or not _FOREIGN.isdisjoint(name):
         raise ArchiveRefused(f"{name!r} is no path below a directory")
     if not _SHA256.fullmatch(digest):
         raise ArchiveRefused(f"{name!r} has no SHA-256")

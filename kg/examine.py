@@ -193,7 +193,7 @@ def _examine_page(path: Path, length: PageLength) -> Iterator[str]:
 
 
 def _demand_lines(path: Path, *, length: int | None = None) -> int:
-    """How many bytes a compressed file, or its beginning, comes to, once reading it line by line is known to be safe.
+    """How many bytes a compressed file, or its first ``length`` bytes, come to; reading it line by line is safe then.
 
     Raises:
         ReleaseDamaged: it is gone, cut short, no gzip, or has a line that would fill the memory.

@@ -132,7 +132,7 @@ def _examine_archive(unpacked: Path, path: Path) -> tuple[tuple[JournalEntry, ..
         name = journal[-1].release
         release = Release(name, int(name.partition("-")[0]), unpacked / _RELEASE)
         problems = [*examine_release(release), *examine_feed(unpacked, journal)]
-    except ReleaseDamaged as error:
+    except (ReleaseDamaged, RecursionError) as error:
         problems = [str(error)]
     if problems:
         found = "; ".join(problems).replace(f"{unpacked}/", "")
