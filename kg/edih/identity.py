@@ -137,13 +137,18 @@ def _demand_distinct(groups: Iterable[Sequence[Record]]) -> None:
     )
 
 
+def _shorten(slug: str) -> str:
+    """A slug of readable length, cut between words."""
+    return slug if len(slug) <= _SLUG_LENGTH else slug[: _SLUG_LENGTH + 1].rpartition("-")[0].rstrip("-")
+
+
 def _make_row(record: Record, known: Known, by_id: Mapping[str, Mapping[str, str]], release: str) -> dict[str, str]:
     country = record.country.code.lower()
     name = make_slug(record.name) or make_slug(record.title)
     town = make_slug(known.place_names.get(record.city_id, record.location.town))
     taken = {row["iri"] for row in by_id.values()}
     for parts in ((country, name), (country, name, town)):
-        slug = "-".join(filter(None, parts))[:_SLUG_LENGTH].rstrip("-")
+        slug = _shorten("-".join(filter(None, parts)))
         if name and slug not in by_id and mint_thing("organisation", slug) not in taken:
             return {
                 "id": slug,
