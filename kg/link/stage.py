@@ -17,7 +17,7 @@ from kg.link.sssom import Link, LinkSet, load_link_sets
 from kg.queries import QUERIES, load_directory
 from kg.rdfio import load_prefixes
 from kg.tables import XYZ, RecordRef
-from kg.terms import GRAPH, mint_graph, mint_link, mint_node
+from kg.terms import GRAPH, SCHEME, THING, mint_graph, mint_link, mint_node
 
 __all__ = ["link"]
 
@@ -57,11 +57,12 @@ def _iter_unknown(store: Store, sets: Iterable[LinkSet]) -> Iterator[str]:
                 "  Cure: name one as subject_source or object_source, with the prefix source:."
             )
         for each in link_set.links:
-            if not _is_described(store, each.subject):
-                yield (
-                    f"{path} row {each.line}, column subject_id: {each.subject} is unknown.\n"
-                    "  Cure: name a thing of data/iris.csv or a concept of ontology/schemes, or add it there first."
-                )
+            for column, iri in (("subject_id", each.subject), ("object_id", each.object_id)):
+                if iri.startswith((SCHEME, THING)) and not _is_described(store, iri):
+                    yield (
+                        f"{path} row {each.line}, column {column}: {iri} is unknown.\n"
+                        "  Cure: name a thing of data/iris.csv or a concept of ontology/schemes, or add it there first."
+                    )
             if each.source and not _is_described(store, each.source):
                 yield (
                     f"{path} row {each.line}, column mapping_source: {each.source} is unknown.\n"

@@ -91,13 +91,20 @@ def test_unknown_subject_and_source_stop_the_build_with_their_rows(settings: KgS
     path = settings.data_dir / "links" / ROR
     first, rest = path.read_text(encoding="utf-8").split("source:ror-records", 1)
     path.write_text(f"{first}source:ror-record{rest}", encoding="utf-8")
+    fields = settings.data_dir / "links" / "edih-sector_field.sssom.tsv"
+    fields.write_text(
+        fields.read_text(encoding="utf-8").replace("\tfield:finance\t", "\tfield:financ\t"), encoding="utf-8"
+    )
     with pytest.raises(LinkSetError) as refusal:
         lift_all(settings)
-    unknown_source, unknown_subject = sorted(refusal.value.problems, key=lambda problem: "subject_id" in problem)
-    assert f"data/links/{ROR} row 1, column mapping_source" in unknown_source
-    assert "data/sources.csv" in unknown_source
-    assert "column subject_id: https://w3id.org/chap/id/organisation/de-merk is unknown" in unknown_subject
-    assert "data/iris.csv" in unknown_subject
+    assert len(refusal.value.problems) == 3
+    for where, cure in (
+        (f"{ROR} row 1, column mapping_source: https://w3id.org/chap/id/source/ror-record is", "data/sources.csv"),
+        ("column subject_id: https://w3id.org/chap/id/organisation/de-merk is unknown", "data/iris.csv"),
+        ("edih-sector_field.sssom.tsv row 11, column object_id: https://w3id.org/chap/scheme/field/financ", "schemes"),
+    ):
+        (problem,) = [each for each in refusal.value.problems if where in each]
+        assert cure in problem.partition("Cure: ")[2]
 
 
 @pytest.mark.slow
