@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from kg.errors import ReleaseDamaged
-from kg.journal import repair_journal, sync_directory
+from kg.journal import sync_directory
 
 __all__ = ["FEED_NAME", "Feed", "FeedPage", "PageLength", "Step", "append_step", "load_feed"]
 
@@ -121,8 +121,10 @@ def load_feed(releases_root: Path, *, until: int | None = None) -> Feed:
 
 
 def append_step(feed: Feed, step: Step) -> Feed:
-    """The feed with one more step, once that is on disk. The caller holds the lock of the releases directory."""
-    repair_journal(feed.log_path)
+    """The feed with one more step, once that is on disk.
+
+    The caller holds the lock of the releases directory, and has repaired the log.
+    """
     with feed.log_path.open("ab") as file:
         file.write(json.dumps(asdict(step), separators=(",", ":")).encode() + b"\n")
         file.flush()
