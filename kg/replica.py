@@ -145,7 +145,7 @@ def _take_feed(theirs: Feed, own: Feed) -> None:
     theirs.log_path.replace(own.log_path)
     sync_directory(own.root)
     if own.seen:
-        own.entities_path(own.seen).unlink()
+        own.entities_path(own.seen).unlink(missing_ok=True)
 
 
 def _examine_archive(unpacked: Path, path: Path) -> tuple[tuple[JournalEntry, ...], Release]:
