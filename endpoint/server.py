@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from granian.constants import HTTPModes, Interfaces
@@ -17,7 +18,9 @@ from granian.server.embed import Server
 from endpoint.app import create_app, create_engine, create_gateway
 from endpoint.settings import EndpointSettings, load_settings, server_environment
 from endpoint.sparql.engine import Engine
-from kg.errors import SettingsError
+from kg.errors import ReleaseError, SettingsError
+from kg.lock import lock_releases
+from kg.release import recover
 
 if TYPE_CHECKING:
     from endpoint.federation.gateway import Gateway
@@ -97,6 +100,20 @@ def _check_address(settings: EndpointSettings) -> None:
         ) from error
 
 
+def _clear_up(releases_dir: Path) -> None:
+    """Put right what a change that was broken off left behind, so that what was published last is served.
+
+    Where that cannot be done, since the directory is read-only, damaged or being changed, it is served as it is.
+    """
+    if not releases_dir.is_dir():
+        return
+    try:
+        with lock_releases(releases_dir, wait_s=0):
+            recover(releases_dir)
+    except ReleaseError as error:
+        _log.info("the releases are served as they are: %s", error)
+
+
 def main() -> int:
     """Serve with the settings of the environment until a signal comes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -109,6 +126,7 @@ def main() -> int:
     except SettingsError as error:
         _log.error("%s", error)
         return error.exit_code
+    _clear_up(settings.releases_dir)
     # What was made at start stays: the collector need not look at it again. Short looks at what is new, seldom at all.
     gc.collect()
     gc.freeze()

@@ -15,7 +15,7 @@ from kg.errors import ReleaseDamaged
 from kg.examine import examine_feed, examine_release
 from kg.feed.log import load_feed
 from kg.journal import RELEASE_ID, JournalEntry, load_journal
-from kg.manifest import UNCOMMITTED_NAME
+from kg.manifest import PENDING_NAME, UNCOMMITTED_NAME
 from kg.release import LEFTOVERS, WORKSPACE, Release, Releases
 from kg.retention import load_kept
 
@@ -143,8 +143,12 @@ def _examine_feed(root: Path, journal: Sequence[JournalEntry]) -> Iterator[Probl
     if problems:
         return
     feed = load_feed(root)
-    if feed.steps < len(journal):
-        what = f"{feed.root}: has taken in {feed.steps} of {len(journal)} publications"
+    # The list of things of what was written last may not be there yet.
+    ready = max(
+        (at for at, each in enumerate(journal, 1) if not (root / each.release / PENDING_NAME).exists()), default=0
+    )
+    if feed.steps < ready:
+        what = f"{feed.root}: has taken in {feed.steps} of {ready} publications"
         yield Problem(where="feed", what=what, cure=_REPAIR, is_safe=True)
     if feed.log_path.exists() and not feed.log_path.read_bytes().endswith(b"\n"):
         what = f"{feed.log_path}: its last line is torn; it was never committed"

@@ -21,6 +21,7 @@ from kg.errors import KgError, ReleaseDamaged
 from kg.feed.log import Feed, PageLength, load_feed
 from kg.feed.members import iter_members
 from kg.journal import JournalEntry
+from kg.manifest import PENDING_NAME
 from kg.release import Release
 
 __all__ = ["examine_feed", "examine_release"]
@@ -44,11 +45,9 @@ def examine_release(release: Release, *, quick: bool = False) -> Iterator[str]:
     manifest = release.manifest
     if manifest.sequence != release.sequence or not release.id.endswith(f"-{manifest.digest[:8]}"):
         yield f"{release.path}: its manifest has another number or digest than its name"
-    checks = (
-        _examine_store(release) if quick else _examine_content(release),
-        _examine_lists(release),
-        _examine_dumps(release, quick=quick),
-    )
+    checks = [_examine_store(release) if quick else _examine_content(release), _examine_report(release)]
+    if not (release.path / PENDING_NAME).exists():
+        checks.append(_examine_derived(release, quick=quick))
     for check in checks:
         try:
             yield from check
@@ -133,19 +132,20 @@ def _iter_noted(lines: Iterable[bytes], graphs: set[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def _examine_lists(release: Release) -> Iterator[str]:
-    """Report, differences, list of things and catalogue: whether they are there and can be read."""
+def _examine_report(release: Release) -> Iterator[str]:
+    """The SHACL report and the differences: whether they are there, and can be read."""
     if not release.report_path.is_file():
         yield f"{release.report_path}: the SHACL report is gone"
     if release.manifest.has_changes:
         _demand_lines(release.changes_path)
+
+
+def _examine_derived(release: Release, *, quick: bool) -> Iterator[str]:
+    """The list of things, that of the catalogue, and the dumps with their checksums."""
     _demand_lines(release.path / ENTITIES_NAME)
     for _ in iter_entities(release.path / ENTITIES_NAME):
         pass
     load_catalog_index(release.path)
-
-
-def _examine_dumps(release: Release, *, quick: bool) -> Iterator[str]:
     for dump in load_dumps(release.path).values():
         names = {each.name for each in dump.files}
         for file in dump.files:

@@ -368,7 +368,8 @@ def recover(root: Path) -> None:
     for path in directories:
         if path.name in published and not _is_committed(path):
             _remove_mark(path)
-    if journal and current_id != journal[-1].release and (root / journal[-1].release).is_dir():
+    target = str(releases.current_path.readlink()) if current_id else None
+    if journal and target != journal[-1].release and (root / journal[-1].release).is_dir():
         _swap_symlink(root, journal[-1].release)
     take_in(root, journal)
 

@@ -5,7 +5,7 @@ the feed up to there. So it is a function of the release and of that line, and a
 as the first one did at that moment: same numbers, same ids, same answers.
 
     journal.jsonl     as far as that line
-    feed/             as far as its step; only an empty directory takes it, others go on with their own
+    feed/             as far as its step; taken where the feed that is there is the beginning of it
     release/          the directory of the release, but for what the engine notes down for people
 """
 
@@ -14,25 +14,23 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from kg.archive import ArchiveSource, unpack_archive, write_archive
 from kg.entities import ENTITIES_NAME
 from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
 from kg.examine import examine_feed, examine_release
-from kg.feed.log import FEED_NAME, load_feed
+from kg.feed.log import Feed, load_feed, read_log
 from kg.journal import JournalEntry, load_journal, sync_directory
 from kg.lock import lock_releases
-from kg.manifest import STORE_NAME, UNCOMMITTED_NAME
+from kg.manifest import PENDING_NAME, STORE_NAME, UNCOMMITTED_NAME
 from kg.release import WORKSPACE, Release, Releases, recover
 
 __all__ = ["Imported", "export_release", "import_release"]
 
 _JOURNAL: Final = "journal.jsonl"
 _RELEASE: Final = "release"
-# Its log names the host and the directory that the store was made in; nothing reads it.
-_ENGINE_NOTES: Final = f"{STORE_NAME}/LOG"
 
 
 @dataclass(frozen=True)
@@ -60,23 +58,34 @@ def export_release(releases: Releases, ref: str, path: Path) -> str:
     lines = releases.journal_path.read_bytes().splitlines(keepends=True)[:until]
     sources = [ArchiveSource(name=_JOURNAL, path=releases.journal_path, size=sum(map(len, lines)))]
     sources += _list_feed(releases, release, until=until)
-    for each in sorted(release.path.rglob("*")):
-        name = str(each.relative_to(release.path))
-        if each.is_file() and name != UNCOMMITTED_NAME and not name.startswith(_ENGINE_NOTES):
-            sources.append(ArchiveSource(name=f"{_RELEASE}/{name}", path=each))
+    sources += (
+        ArchiveSource(name=f"{_RELEASE}/{each.relative_to(release.path)}", path=each)
+        for each in release.path.rglob("*")
+        if each.is_file() and _is_wanted(each.relative_to(release.path))
+    )
     return write_archive(path, sources)
+
+
+def _is_wanted(path: PurePath) -> bool:
+    # What begins with a dot is somebody's work in hand, but for the mark that dumps are still to be made.
+    if path.parts[0].startswith("."):
+        return path.name == PENDING_NAME
+    # The engine's log names the host and the directory that the store was made in; nothing reads it.
+    return not (path.parts[0] == STORE_NAME and path.name.startswith("LOG"))
 
 
 def _list_feed(releases: Releases, release: Release, *, until: int) -> Iterator[ArchiveSource]:
     """The feed as far as a step; nothing where that step was passed over, since its state is known to nobody then."""
+    if (release.path / PENDING_NAME).exists():
+        return
     feed = load_feed(releases.root, until=until)
     if feed.steps < until:
         raise ReleaseError(f"the feed has not taken in publication {until} yet: run 'kg doctor --repair'")
     if feed.seen < until:
         return
-    lines = feed.log_path.read_bytes().splitlines(keepends=True)[:until]
     here = releases.root
-    yield ArchiveSource(name=str(feed.log_path.relative_to(here)), path=feed.log_path, size=sum(map(len, lines)))
+    log_bytes = sum(map(len, read_log(feed).splitlines(keepends=True)[:until]))
+    yield ArchiveSource(name=str(feed.log_path.relative_to(here)), path=feed.log_path, size=log_bytes)
     # The state after a step is the list of things of its release.
     yield ArchiveSource(name=str(feed.entities_path(until).relative_to(here)), path=release.path / ENTITIES_NAME)
     for number, page in feed.pages.items():
@@ -115,13 +124,28 @@ def import_release(root: Path, path: Path) -> Imported:
                 sync_directory(root)
             if len(own) < len(theirs):
                 (unpacked / _JOURNAL).replace(root / _JOURNAL)
-                if not own and not (root / FEED_NAME).exists() and (unpacked / FEED_NAME).exists():
-                    (unpacked / FEED_NAME).rename(root / FEED_NAME)
                 sync_directory(root)
+                _take_feed(load_feed(unpacked), load_feed(root))
         # The rest is what follows a crash at this point: the mark goes, current follows the journal, the feed takes in.
         recover(root)
         releases = Releases(root)
         return Imported(releases.get(release.id), is_new=is_new, is_current=releases.current_id() == release.id)
+
+
+def _take_feed(theirs: Feed, own: Feed) -> None:
+    """Let a feed be as long as another that goes on from it; its pages only grow, and its log commits."""
+    if not theirs.steps or not read_log(theirs).startswith(read_log(own)):
+        return
+    own.page_path(1).parent.mkdir(parents=True, exist_ok=True)
+    for number in theirs.pages:
+        theirs.page_path(number).replace(own.page_path(number))
+    theirs.entities_path(theirs.seen).replace(own.entities_path(theirs.seen))
+    sync_directory(own.page_path(1).parent)
+    sync_directory(own.root)
+    theirs.log_path.replace(own.log_path)
+    sync_directory(own.root)
+    if own.seen:
+        own.entities_path(own.seen).unlink(missing_ok=True)
 
 
 def _examine_archive(unpacked: Path, path: Path) -> tuple[tuple[JournalEntry, ...], Release]:

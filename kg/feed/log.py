@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from kg.errors import ReleaseDamaged
-from kg.journal import repair_journal, sync_directory
+from kg.journal import sync_directory
 
-__all__ = ["FEED_NAME", "Feed", "FeedPage", "PageLength", "Step", "append_step", "load_feed"]
+__all__ = ["FEED_NAME", "Feed", "FeedPage", "PageLength", "Step", "append_step", "load_feed", "read_log"]
 
 FEED_NAME: Final = "feed"
 _CURE: Final = "restore the directory from a backup, or move it away: the feed then begins anew"
@@ -105,13 +105,10 @@ def load_feed(releases_root: Path, *, until: int | None = None) -> Feed:
         ReleaseDamaged: a line of its log is no step, or one is missing.
     """
     feed = Feed(root=releases_root / FEED_NAME)
-    if not feed.log_path.exists():
-        return feed
-    committed, _, _ = feed.log_path.read_bytes().rpartition(b"\n")
     pages: dict[int, FeedPage] = {}
     step = None
     seen = 0
-    for number, line in enumerate(committed.splitlines()[:until], start=1):
+    for number, line in enumerate(read_log(feed).splitlines()[:until], start=1):
         step = _parse_step(line, f"{feed.log_path}, line {number}")
         if step.sequence != number:
             raise ReleaseDamaged(f"{feed.log_path}, line {number}: expected step {number}; {_CURE}")
@@ -120,9 +117,19 @@ def load_feed(releases_root: Path, *, until: int | None = None) -> Feed:
     return Feed(root=feed.root, steps=step.sequence if step else 0, last=step, seen=seen, pages=pages)
 
 
+def read_log(feed: Feed) -> bytes:
+    """The committed lines of the log of a feed."""
+    if not feed.log_path.exists():
+        return b""
+    content = feed.log_path.read_bytes()
+    return content[: content.rfind(b"\n") + 1]
+
+
 def append_step(feed: Feed, step: Step) -> Feed:
-    """The feed with one more step, once that is on disk. The caller holds the lock of the releases directory."""
-    repair_journal(feed.log_path)
+    """The feed with one more step, once that is on disk.
+
+    The caller holds the lock of the releases directory, and has repaired the log.
+    """
     with feed.log_path.open("ab") as file:
         file.write(json.dumps(asdict(step), separators=(",", ":")).encode() + b"\n")
         file.flush()

@@ -21,7 +21,7 @@ from kg.entities import ENTITIES_NAME, Change, Descriptions, Entity, compare_ent
 from kg.errors import ReleaseDamaged, ReleaseError
 from kg.feed.log import Feed, PageLength, Step, append_step, load_feed
 from kg.feed.members import Kind, Member, write_member
-from kg.journal import JournalEntry, format_instant, sync_directory
+from kg.journal import JournalEntry, format_instant, repair_journal, sync_directory
 from kg.manifest import CONTENT_NAME
 
 __all__ = ["PAGE_BYTES", "PAGE_MEMBERS", "take_in"]
@@ -40,6 +40,7 @@ def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
         ReleaseError: it cannot be written.
     """
     feed = load_feed(releases_root)
+    repair_journal(feed.log_path)
     if feed.steps > len(journal) or (feed.last and journal[feed.steps - 1].release != feed.last.release):
         raise ReleaseDamaged(
             f"{feed.log_path} knows publications that the journal does not: restore the newest journal from a backup, "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -128,6 +129,8 @@ def test_errors_have_a_code_and_an_exit_code(
         (("release", "prune", "--keep", "0"), "use a whole number, 1 or more, not '0': at least one release stays"),
         (("release", "prune", "--keep", "-1"), "use a whole number, 1 or more, not '-1'"),
         (("release", "prune", "--keep", "x"), "use a whole number, 1 or more, not 'x'"),
+        (("release", "prune", "--keep", "1", "--older-than", "x"), "use a whole number of days, not 'x'"),
+        (("release", "prune", "--keep", "1", "--older-than", "-1"), "use a whole number of days, not '-1'"),
         (("release", "diff", "1", "2", "--lines", "x"), "use a whole number, 0 or more, not 'x'"),
         (("release", "list", "--releases", ""), "give the path of a directory"),
     ],
@@ -308,3 +311,38 @@ def test_bug_is_reported_as_one(monkeypatch: pytest.MonkeyPatch, capfdbinary: py
     assert code == 70
     assert "ZeroDivisionError" in errors
     assert errors.splitlines()[-1].startswith("error [bug]: ")
+
+
+def test_cited_release_is_spared(two: tuple[Release, ...], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    code, text, _ = run(capfdbinary, "release", "cite", "1", "--no-keep")
+    assert (code, two[0].id in text) == (0, True)
+    assert not json.loads(run(capfdbinary, "release", "list", "--format", "json")[1])[0]["cited"]
+    assert run(capfdbinary, "release", "cite", "1")[1] == text
+    assert run(capfdbinary, "release", "list")[1].splitlines()[0].endswith("quads  cited")
+    assert run(capfdbinary, "release", "prune", "--keep", "1")[1] == "nothing to remove\n"
+    assert run(capfdbinary, "release", "keep", "1", "--undo")[1] == f"{two[0].id} may be pruned again\n"
+    assert run(capfdbinary, "release", "prune", "--keep", "1", "--older-than", "1")[1] == "nothing to remove\n"
+    assert run(capfdbinary, "release", "prune", "--keep", "1", "--older-than", "0")[1] == "nothing to remove\n"
+    assert run(capfdbinary, "release", "prune", "--keep", "1")[1] == f"removed {two[0].id}\n"
+
+
+def test_release_goes_to_another_directory_and_back(
+    two: tuple[Release, ...], root: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    first, second = (tmp_path / f"{each.id}.tar.zst" for each in two)
+    code, text, _ = run(capfdbinary, "release", "export", "1", str(first))
+    assert (code, text) == (0, f"{hashlib.sha256(first.read_bytes()).hexdigest()}  {first}\n")
+    run(capfdbinary, "release", "export", "current", str(second))
+    replica = ("--releases", str(tmp_path / "replica"))
+    assert run(capfdbinary, "release", "import", str(second), *replica)[1] == (
+        f"{two[1].id} is imported\n{two[1].id} is current\n"
+    )
+    assert run(capfdbinary, "release", "import", str(first), *replica)[1] == (
+        f"{two[0].id} is imported\n{two[1].id} stays current; to publish it here: kg release use {two[0].id}\n"
+    )
+    assert run(capfdbinary, "release", "import", str(first), "--use", *replica)[1] == (
+        f"{two[0].id} is here already\n{two[0].id} is current\n"
+    )
+    assert run(capfdbinary, "doctor", *replica)[1] == "2 releases examined (every digest): no problems\n"
+    code, _, errors = run(capfdbinary, "release", "import", str(root / "journal.jsonl"), *replica)
+    assert (code, "archive-refused" in errors, "kg release export" in errors) == (1, True, True)
