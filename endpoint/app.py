@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from endpoint.api.v1 import create_api
 from endpoint.documents import named_graphs, resources, vocabulary
 from endpoint.documents.jsonld import load_context
+from endpoint.federation import listing
 from endpoint.harvest import catalog, dumps, feed, sitemap
 from endpoint.history import memento, publications
 from endpoint.history.releases import ServedReleases
@@ -31,35 +33,71 @@ from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.operations import health, metrics
 from endpoint.operations.observe import QueryLog
 from endpoint.pages import about, editor, site
-from endpoint.settings import EndpointSettings
+from endpoint.settings import EndpointSettings, read_secret
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.connection import WorkerOptions
+from endpoint.sparql.engine import Engine
 from endpoint.sparql.guard import Limits
 from endpoint.sparql.pool import PoolLimits, QueryPool
+from endpoint.sparql.remote import RemoteEngine, RemoteOptions
 from endpoint.sparql.route import RouteOptions, SparqlRoute
+from kg.allowlist import SHIPPED_NAME, load_allowlist
 from kg.errors import KgError
 from kg.queries import load_directory
+from kg.settings import asset_directory
 
-__all__ = ["create_app", "create_pool"]
+if TYPE_CHECKING:
+    from endpoint.federation.gateway import Gateway
+
+__all__ = ["create_app", "create_engine", "create_gateway"]
 
 _PACKAGE = Path(__file__).parent
 _MIB = 1024 * 1024
 
 
-def create_pool(settings: EndpointSettings) -> QueryPool:
-    """The pool of query workers that the settings ask for, not started yet."""
-    return QueryPool(_pool_limits(settings), _worker_options(settings))
+def create_gateway(settings: EndpointSettings) -> Gateway | None:
+    """The gateway to the outside endpoints that the settings allow, if they allow any.
+
+    Raises:
+        SettingsError: the allow-list is broken.
+    """
+    if not settings.federation_file:
+        return None
+    from endpoint.federation.gateway import Gateway  # noqa: PLC0415 - an HTTP client, which few servers need
+
+    shipped = asset_directory("data") / SHIPPED_NAME
+    path = shipped if settings.federation_file == "shipped" else Path(settings.federation_file)
+    return Gateway(load_allowlist(path), base_url=settings.base_url)
 
 
-def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
-    """The application that serves the releases of the settings; it starts the pool and closes it."""
+def create_engine(settings: EndpointSettings, gateway: Gateway | None = None) -> Engine:
+    """What answers queries, as the settings ask for it, not started yet: the pool, or another engine before it.
+
+    Raises:
+        SettingsError: the file with the authorization for the other engine cannot be read.
+    """
+    pool = QueryPool(_pool_limits(settings), _worker_options(settings, gateway))
+    if not settings.remote_sparql_url:
+        return pool
+    options = RemoteOptions(
+        url=settings.remote_sparql_url,
+        authorization=read_secret(settings.remote_authorization_file),
+        connections=settings.remote_connections,
+        timeout_s=settings.query_timeout_s,
+        queue_wait_s=settings.query_queue_wait_s,
+    )
+    return RemoteEngine(pool, options)
+
+
+def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None = None) -> ASGIApp:
+    """The application that serves the releases of the settings; it starts the engine and closes it."""
     releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
     build = _build_digest()
     share = FairShare(budget_s=settings.client_budget_s, earned_per_s=settings.client_earned_per_s)
-    measured = metrics.Metrics(pool=pool, share=share)
+    measured = metrics.Metrics(pool=pool, share=share, gateway=gateway)
     options = RouteOptions(
-        limits=_query_limits(settings),
+        limits=_query_limits(settings, gateway),
         max_body_bytes=settings.max_body_mib * _MIB,
         max_result_bytes=settings.query_max_result_mib * _MIB,
         base_url=settings.base_url,
@@ -72,6 +110,7 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
             is_full=settings.log_queries, slow_s=settings.slow_query_s, shows_text=settings.log_query_text
         ),
         limits_header=_describe_limits(settings),
+        federation=listing.describe(gateway.allowed) if gateway else "",
     )
     sparql = SparqlRoute(pool, releases, asker, options)
 
@@ -85,6 +124,8 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
         finally:
             watcher.cancel()
             await pool.close()
+            if gateway is not None:
+                await gateway.close()
 
     handlers = {
         Problem: _answer_problem,
@@ -107,6 +148,7 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     app.state.build = build
     app.state.metrics = measured
     app.state.share = share
+    app.state.gateway = gateway
     app.mount("/api/v1", create_api(app.state, handlers))
     cache = ResponseCache(
         Envelope(Codings(_divert(app, "/sparql", sparql))),
@@ -155,6 +197,7 @@ def _routes() -> list[BaseRoute]:
         *publications.routes,
         *memento.routes,
         *about.routes,
+        *listing.routes,
         static,
     ]
 
@@ -170,18 +213,20 @@ def _pool_limits(settings: EndpointSettings) -> PoolLimits:
     )
 
 
-def _worker_options(settings: EndpointSettings) -> WorkerOptions:
+def _worker_options(settings: EndpointSettings, gateway: Gateway | None) -> WorkerOptions:
     return WorkerOptions(
         memory_bytes=settings.query_memory_mib * _MIB,
         prefixes_path=(settings.ontology_dir / "prefixes.ttl").resolve(),
+        attach=gateway.attach if gateway else None,
     )
 
 
-def _query_limits(settings: EndpointSettings) -> Limits:
+def _query_limits(settings: EndpointSettings, gateway: Gateway | None) -> Limits:
     return Limits(
         bytes_=settings.query_max_kib * 1024,
         depth=settings.query_max_depth,
         operators=settings.query_max_operators,
+        services=gateway.allowed.endpoints if gateway else {},
     )
 
 

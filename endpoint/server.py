@@ -10,17 +10,20 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from endpoint.app import create_app, create_pool
+from endpoint.app import create_app, create_engine, create_gateway
 from endpoint.settings import EndpointSettings, load_settings, server_environment
-from endpoint.sparql.pool import QueryPool
+from endpoint.sparql.engine import Engine
 from kg.errors import ReleaseError, SettingsError
 from kg.lock import lock_releases
 from kg.release import recover
+
+if TYPE_CHECKING:
+    from endpoint.federation.gateway import Gateway
 
 __all__ = ["run"]
 
@@ -37,10 +40,10 @@ def run(settings: EndpointSettings) -> None:
     os.execve(sys.executable, [sys.executable, "-m", "endpoint.server"], server_environment(settings))  # noqa: S606
 
 
-async def _serve(settings: EndpointSettings) -> None:
-    pool = create_pool(settings)
+async def _serve(settings: EndpointSettings, gateway: Gateway | None) -> None:
+    engine = create_engine(settings, gateway)
     server = Server(
-        create_app(settings, pool),
+        create_app(settings, engine, gateway),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -57,18 +60,18 @@ async def _serve(settings: EndpointSettings) -> None:
     _log.info("CHAP on %s", settings.base_url)
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if stopped.is_set():
-        await _stop(pool, server, serving)
+        await _stop(engine, server, serving)
     stopping.cancel()
     if serving.done():
         serving.result()  # where it failed, that is said here
 
 
-async def _stop(pool: QueryPool, server: Server, serving: asyncio.Task[None]) -> None:
+async def _stop(engine: Engine, server: Server, serving: asyncio.Task[None]) -> None:
     """End the running queries first: granian waits for the requests that are under way.
 
     It would wait for half a request, or for a client that does not read, as long as these please.
     """
-    await pool.close()
+    await engine.close()
     server.stop()  # type: ignore[no-untyped-call]
     _, waiting = await asyncio.wait({serving}, timeout=_PATIENCE_S)
     if waiting:
@@ -114,9 +117,12 @@ def _clear_up(releases_dir: Path) -> None:
 def main() -> int:
     """Serve with the settings of the environment until a signal comes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # It would write a line for each query of another engine.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = load_settings()
         _check_address(settings)
+        gateway = create_gateway(settings)
     except SettingsError as error:
         _log.error("%s", error)
         return error.exit_code
@@ -125,7 +131,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 100)
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, gateway))
     return 0
 
 

@@ -13,7 +13,7 @@ from endpoint.http.clients import parse_networks
 from kg.errors import SettingsError
 from kg.settings import asset_directory
 
-__all__ = ["LANGUAGES", "EndpointSettings", "load_settings", "server_environment", "worker_environment"]
+__all__ = ["LANGUAGES", "EndpointSettings", "load_settings", "read_secret", "server_environment", "worker_environment"]
 
 LANGUAGES = ("de", "en")
 _PREFIX = "ENDPOINT_"
@@ -63,10 +63,23 @@ class EndpointSettings:
     trusted_proxies: str = field(
         default="", metadata={"help": "addresses or networks, blank-separated, whose `X-Forwarded-For` is believed"}
     )
+    federation_file: str = field(
+        default="",
+        metadata={
+            "help": "allow-list of endpoints that SERVICE may name (TOML); `shipped` is that of CHAP, unset is none"
+        },
+    )
     cache_mib: int = field(default=64, metadata={"help": "memory for answers that were given once, in MiB"})
     log_queries: bool = field(default=False, metadata={"help": "`true` logs every query, as a line of JSON"})
     slow_query_s: float = field(default=10.0, metadata={"help": "seconds from which a query is logged as slow"})
     log_query_text: bool = field(default=False, metadata={"help": "`true` logs the text of slow queries"})
+    remote_sparql_url: str = field(
+        default="", metadata={"help": "SPARQL endpoint of another engine that answers in place of the query processes"}
+    )
+    remote_authorization_file: str = field(
+        default="", metadata={"help": "file with the `Authorization` header for that engine, such as `Bearer ...`"}
+    )
+    remote_connections: int = field(default=32, metadata={"help": "queries that engine is asked at the same time"})
     max_body_mib: int = field(default=2, metadata={"help": "size of a request body, in MiB"})
 
     def __post_init__(self) -> None:
@@ -81,7 +94,10 @@ class EndpointSettings:
             raise SettingsError(f"ENDPOINT_DEFAULT_LANGUAGE must be one of {', '.join(LANGUAGES)}")
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name.startswith(("query_", "max_", "client_", "cache_", "slow_")) and value <= 0:
+            if (
+                each.name.startswith(("query_", "max_", "client_", "cache_", "slow_", "remote_connections"))
+                and value <= 0
+            ):
                 raise SettingsError(f"{_PREFIX}{each.name.upper()} must be more than 0, not {value}")
         if self.query_max_kib > self.max_body_mib * 1024:
             raise SettingsError("ENDPOINT_QUERY_MAX_KIB is larger than ENDPOINT_MAX_BODY_MIB lets a request be")
@@ -89,8 +105,13 @@ class EndpointSettings:
             parse_networks(self.trusted_proxies)
         except ValueError as error:
             raise SettingsError(f"ENDPOINT_TRUSTED_PROXIES holds no address or network: {error}") from error
-        if self.public_url and urlsplit(self.public_url).scheme not in ("http", "https"):
-            raise SettingsError("ENDPOINT_PUBLIC_URL must start with http:// or https://")
+        for name in ("public_url", "remote_sparql_url"):
+            if (url := getattr(self, name)) and urlsplit(url).scheme not in ("http", "https"):
+                raise SettingsError(f"{_PREFIX}{name.upper()} must start with http:// or https://")
+        if "@" in urlsplit(self.remote_sparql_url).netloc:
+            raise SettingsError(
+                "ENDPOINT_REMOTE_SPARQL_URL must hold no password: use ENDPOINT_REMOTE_AUTHORIZATION_FILE"
+            )
 
     @property
     def base_url(self) -> str:
@@ -125,6 +146,23 @@ def load_settings(environ: Mapping[str, str] | None = None, **arguments: object)
         values[known[variable].name] = _parse_value(variable, text, str(known[variable].type))
     values |= {name: value for name, value in arguments.items() if value is not None}
     return EndpointSettings(**values)  # type: ignore[arg-type]
+
+
+def read_secret(path: str) -> str | None:
+    """The secret in a file, without the white space around it; None where no file is named.
+
+    Raises:
+        SettingsError: it cannot be read, or holds more than one line.
+    """
+    if not path:
+        return None
+    try:
+        secret = Path(path).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: the secret cannot be read: {error}") from error
+    if not secret or not secret.isprintable():
+        raise SettingsError(f"{path} must hold one line, the value of a header")
+    return secret
 
 
 def server_environment(settings: EndpointSettings, environ: Mapping[str, str] | None = None) -> dict[str, str]:

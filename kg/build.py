@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kg.describe import describe
 from kg.errors import PublishRefused, SourceError
 from kg.infer import infer
 from kg.lift import Lifted, lift
+from kg.link.stage import link
 from kg.rdfio import content_digest, load_prefixes
 from kg.release import Release, Releases
 from kg.settings import KgSettings
@@ -36,14 +37,16 @@ def lift_all(settings: KgSettings) -> Lifted:
     Raises:
         SourceError: there is no directory of tables.
         TableError: a table has broken cells, or a row makes no statement.
+        LinkSetError: a mapping set is broken, or holds a link that nobody reviewed.
         RdfSyntaxError: a file of the ontology is broken.
     """
     if not settings.data_dir.is_dir():
         raise SourceError(f"{settings.data_dir} is no directory; the curated tables are expected there")
     lifted = lift(load_tables(settings.data_dir, settings.ontology_dir), settings.ontology_dir, settings.data_dir)
+    links = link(lifted.store, settings.data_dir / "links", ontology_dir=settings.ontology_dir)
     infer(lifted.store)
     describe(lifted.store)
-    return lifted
+    return replace(lifted, trace={**lifted.trace, **links})
 
 
 def check(settings: KgSettings, *, cross_check: bool = False) -> Report:
@@ -62,7 +65,7 @@ def check(settings: KgSettings, *, cross_check: bool = False) -> Report:
 
 
 def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
-    """Lift, infer, describe, validate and publish.
+    """Lift, link, infer, describe, validate and publish.
 
     A build whose content equals the current release makes nothing.
 
@@ -72,6 +75,7 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
 
     Raises:
         TableError: a table has broken cells, or a row makes no statement.
+        LinkSetError: a mapping set is broken, or holds a link that nobody reviewed.
         EngineFailed: a SHACL engine gave up; the current release stays.
         EnginesDisagree: the engines find different things; the current release stays.
         PublishRefused: the report has violations; the current release stays.

@@ -1,10 +1,11 @@
 """The errors of CHAP.
 
     KgError
-    |- SourceError            TableError, LicenceUnknown
+    |- SourceError            TableError, SheetError, LinkSetError(problems), LicenceUnknown
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
-    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ArchiveRefused
+    |- RemoteError            RemoteRefused, RemoteUnavailable, RemoteIncomplete
+    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned, ArchiveRefused
     |- ResourceNotFound, NotAcceptable
     |- SettingsError
     |- EngineFailed, EnginesDisagree   whether the data fits the shapes is not known
@@ -16,6 +17,7 @@ Every class has a stable ``code`` in kebab case, used by the CLI and in problem 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "InvalidIri",
     "KgError",
     "LicenceUnknown",
+    "LinkSetError",
     "NotAcceptable",
     "PublishRefused",
     "QueryError",
@@ -38,8 +41,13 @@ __all__ = [
     "ReleaseError",
     "ReleaseNotFound",
     "ReleasePruned",
+    "RemoteError",
+    "RemoteIncomplete",
+    "RemoteRefused",
+    "RemoteUnavailable",
     "ResourceNotFound",
     "SettingsError",
+    "SheetError",
     "SourceError",
     "TableError",
     "UnknownPrefix",
@@ -65,6 +73,23 @@ class TableError(SourceError):
 
     code = "table"
     exit_code = 1
+
+
+class LinkSetError(SourceError):
+    """Mapping sets are broken; ``problems`` has a paragraph for each, with file, row, column and cure."""
+
+    code = "link-set"
+    exit_code = 1
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(f"{len(problems)} broken link(s), nothing was built:\n\n" + "\n\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class SheetError(SourceError):
+    """A workbook cannot be used; the message says why and what to do, and nothing was written."""
+
+    code = "sheet"
 
 
 class LicenceUnknown(SourceError):
@@ -165,6 +190,31 @@ class ArchiveRefused(ReleaseError):
     """A file is no archive of a release, was damaged, or does not belong into this directory; nothing was changed."""
 
     code = "archive-refused"
+    exit_code = 1
+
+
+class RemoteError(KgError):
+    """Another server does not do what was asked of it."""
+
+    code = "remote"
+
+
+class RemoteRefused(RemoteError):
+    """Another server turned a request down; the message says what to change."""
+
+    code = "remote-refused"
+
+
+class RemoteUnavailable(RemoteError):
+    """Another server cannot be reached, or did not answer in time, again and again."""
+
+    code = "remote-unavailable"
+
+
+class RemoteIncomplete(RemoteError):
+    """Another server holds or gives less than it was sent or has."""
+
+    code = "remote-incomplete"
     exit_code = 1
 
 

@@ -17,6 +17,7 @@ from typing import Final
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, QuerySolutions, Store, Triple
 
 from kg.errors import TableError
+from kg.graph_files import iter_mirrored
 from kg.queries import QUERIES, load_directory
 from kg.rdfio import load_graph
 from kg.tables import ROW, XYZ, RecordRef, Table, iter_row_quads
@@ -41,15 +42,17 @@ class Lifted:
 
 
 def lift(tables: tuple[Table, ...], ontology_dir: Path, data_dir: Path) -> Lifted:
-    """The named graphs made from the tables, with the ontology and the schemes in graphs of their own.
+    """The named graphs made from the tables, with the ontology, the schemes and the mirrors in graphs of their own.
 
     Raises:
+        SourceError: a file of a mirror is not as ``kg mirror`` writes it.
         TableError: a row made no statement or loses a cell; the message lists each with the cure.
         RdfSyntaxError: a file of the ontology is broken.
     """
     store = Store()
     load_vocabularies(store, ontology_dir)
     store.extend(load_graph(data_dir / "dataset.ttl", graph_iri=mint_graph("catalogue")))
+    store.extend(iter_mirrored(data_dir))
     store.extend(iter_row_quads(tables))
     functions: dict[NamedNode, Callable[..., Term | None]] = {
         NamedNode(_FUNCTION + "mint"): _mint,

@@ -12,7 +12,9 @@ from kg.errors import QueryError, UnknownQuery
 
 __all__ = ["KINDS", "QUERIES", "Query", "QueryDirectory", "load_directory", "load_query", "parse_query"]
 
-KINDS: Final = frozenset({"api", "competency", "construct", "describe", "infer", "lift", "qc", "report", "seed"})
+KINDS: Final = frozenset(
+    {"api", "competency", "construct", "describe", "infer", "lift", "link", "qc", "report", "seed"}
+)
 QUERIES: Final = Path(__file__).parent / "queries"
 _MARK = "#+"
 

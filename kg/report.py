@@ -233,8 +233,7 @@ class Report:
                     "component": each.component,
                     "messages": dict(sorted(each.messages.items())),
                     "records": [
-                        {"file": f"data/{record.table}.csv", "row": record.line, "key": record.key}
-                        for record in each.records
+                        {"file": record.file, "row": record.line, "key": record.key} for record in each.records
                     ],
                 }
                 for each in self.results
@@ -336,8 +335,7 @@ def _header(result: Result, words: Mapping[str, str]) -> str:
     others = [each for each in result.records[1:] if result.path is None or each.key != first[0].key]
     records = [*first, *others]
     shown = [
-        f"data/{each.table}.csv {words['row']} {each.line} ({' '.join(each.key.split())})"
-        for each in records[:_MOST_RECORDS]
+        f"{each.file} {words['row']} {each.line} ({' '.join(each.key.split())})" for each in records[:_MOST_RECORDS]
     ]
     more = len(records) - len(shown)
     return "; ".join([*shown, f"+{more}"] if more else shown) or _shorten(result.focus)

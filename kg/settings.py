@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kg.errors import SettingsError
 
-__all__ = ["CatalogSettings", "KgSettings", "asset_directory", "load_settings"]
+__all__ = ["CatalogSettings", "KgSettings", "asset_directory", "load_settings", "read_secret"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _IRI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s<>\"{}|\\^`]+")
@@ -124,6 +124,21 @@ def load_settings(environ: Mapping[str, str] | None = None, **arguments: object)
         values[name] = _parse_value(text, str(known[variable].type))
     values |= {name: value for name, value in arguments.items() if value is not None}
     return KgSettings(**values)  # type: ignore[arg-type]
+
+
+def read_secret(variable: str, environ: Mapping[str, str] | None = None) -> str:
+    """The secret in an environment variable that the command line names.
+
+    Raises:
+        SettingsError: there is none.
+
+    >>> read_secret("TOKEN", {"TOKEN": "abc"})
+    'abc'
+    """
+    secret = (os.environ if environ is None else environ).get(variable, "").strip()
+    if not secret:
+        raise SettingsError(f"the environment variable {variable}, which should hold a secret, is not set")
+    return secret
 
 
 def _parse_value(text: str, type_name: str) -> object:

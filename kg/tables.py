@@ -37,6 +37,15 @@ class RecordRef:
     key: str
 
     @property
+    def file(self) -> str:
+        """The file that the record stands in, from the root of the project.
+
+        >>> RecordRef("hubs", 3, "edith").file
+        'data/hubs.csv'
+        """
+        return f"data/{self.table}" + ("" if "." in self.table else ".csv")
+
+    @property
     def iri(self) -> str:
         """The IRI of the row in the row view.
 
@@ -154,17 +163,17 @@ def _read_csv(schema: _Schema) -> tuple[tuple[str, ...], list[dict[str, str]]]:
         with schema.path.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"data/{schema.path.name}: cannot be read as UTF-8 CSV: {error}") from error
+        raise TableError(f"data/{schema.name}.csv: cannot be read as UTF-8 CSV: {error}") from error
     header = tuple(lines[0]) if lines else ()
     if len(set(header)) != len(header) or any(name.strip() != name or not name for name in header):
-        raise TableError(f"data/{schema.path.name}: column names must be unique, not empty and without blanks around")
+        raise TableError(f"data/{schema.name}.csv: column names must be unique, not empty and without blanks around")
     if missing := (set(schema.columns) | set(schema.key)) - set(header):
-        raise TableError(f"data/{schema.path.name}: missing column(s) {', '.join(sorted(missing))}")
+        raise TableError(f"data/{schema.name}.csv: missing column(s) {', '.join(sorted(missing))}")
     rows = []
     for number, cells in enumerate(lines[1:], start=1):
         if len(cells) != len(header):
             raise TableError(
-                f"data/{schema.path.name} row {number}: {len(cells)} cells where the header has {len(header)}; "
+                f"data/{schema.name}.csv row {number}: {len(cells)} cells where the header has {len(header)}; "
                 "put cells with a comma in double quotes"
             )
         rows.append(dict(zip(header, cells, strict=True)))

@@ -12,18 +12,22 @@ from kg.errors import InvalidIri, UnknownPrefix
 __all__ = [
     "BASE",
     "CHAP",
+    "DEFAULT_GRAPH",
     "GRAPH",
     "PROVENANCE_GRAPH",
     "PUBLIC_PLACEHOLDER",
+    "PUBLISHED_GRAPH",
     "RELEASE",
     "SCHEME",
     "SHAPES",
     "THING",
     "THING_KINDS",
     "expand_curie",
+    "make_slug",
     "mint_concept",
     "mint_dataset",
     "mint_graph",
+    "mint_link",
     "mint_node",
     "mint_release",
     "mint_source",
@@ -39,6 +43,9 @@ SCHEME: Final = BASE + "scheme/"
 GRAPH: Final = BASE + "graph/"
 RELEASE: Final = BASE + "release/"
 PROVENANCE_GRAPH: Final = GRAPH + "provenance"
+# On other servers: the default graph under a name, and what was put there (kg.publish). No release holds them.
+DEFAULT_GRAPH: Final = GRAPH + "default"
+PUBLISHED_GRAPH: Final = GRAPH + "published"
 # Stands in stored descriptions for the address that users see; the server puts its own there (RFC 2606: never a host).
 PUBLIC_PLACEHOLDER: Final = "http://public.invalid"
 
@@ -92,6 +99,15 @@ def parse_slug(text: str) -> str:
     return text
 
 
+def make_slug(text: str) -> str:
+    """A slug out of any text; empty when it holds no letter or digit of Latin script.
+
+    >>> make_slug("Grüner IT-Würfel")
+    'gruener-it-wuerfel'
+    """
+    return re.sub(r"-{3,}", "--", re.sub(r"[^a-z0-9-]+", "-", _make_ascii(text))).strip("-")
+
+
 def mint_thing(kind: str, slug: str) -> str:
     """The IRI of a thing.
 
@@ -143,6 +159,15 @@ def mint_graph(name: str) -> str:
     return GRAPH + parse_slug(name)
 
 
+def mint_link(subject_iri: str, object_curie: str) -> str:
+    """The IRI of what is known about a link, below its subject; there is one for a pair.
+
+    >>> mint_link("https://w3id.org/chap/scheme/field/finance", "nace21:64")
+    'https://w3id.org/chap/scheme/field/finance#nace21-64'
+    """
+    return f"{subject_iri}#{make_slug(object_curie)}"
+
+
 def mint_release(release_id: str) -> str:
     """The IRI of a release.
 
@@ -162,12 +187,13 @@ def mint_node(kind: str, *parts: str) -> str:
     >>> mint_node("graph", "source", "https://w3id.org/chap/id/source/bbfi/p5")
     'https://w3id.org/chap/graph/source-bbfi-p5'
     """
-    slugs = (_slugify(part.removeprefix(THING).partition("/")[2] if part.startswith(THING) else part) for part in parts)
+    slugs = (
+        make_slug(part.removeprefix(THING).partition("/")[2] if part.startswith(THING) else part) for part in parts
+    )
     base, joint = (BASE, "-") if kind == "graph" else (THING, "--")
     return f"{base}{kind}/{joint.join(slug for slug in slugs if slug)}"
 
 
-def _slugify(text: str) -> str:
+def _make_ascii(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.lower().translate(_TRANSLITERATION))
-    ascii_text = plain.encode("ascii", "ignore").decode()
-    return re.sub(r"-{3,}", "--", re.sub(r"[^a-z0-9-]+", "-", ascii_text)).strip("-")
+    return plain.encode("ascii", "ignore").decode()

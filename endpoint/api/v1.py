@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from endpoint.documents.resources import check_thing
 from endpoint.http.problems import Problem, problem_response
 from endpoint.http.responses import make_response
-from endpoint.pages.collections import COLLECTIONS, Collection, fetch_list, fetch_options, parse_filters
+from endpoint.pages.collections import COLLECTIONS, Collection, Filters, fetch_list, fetch_options, parse_filters
 from endpoint.pages.site import render_page
 from endpoint.pages.views import Row
 from endpoint.sparql.ask import Asker
@@ -30,7 +31,7 @@ _router = APIRouter(tags=["things"])
 
 _QUERIES: Final = Path(__file__).parent.parent / "queries"
 _JSON_LD: Final = "application/ld+json"
-_PARAMETERS: Final = frozenset(["kind", "field", "region", "q", "limit", "offset", "release"])
+_PARAMETERS: Final = frozenset([*(each.name for each in fields(Filters)), "limit", "offset", "release"])
 _LICENCE: Final = "https://creativecommons.org/licenses/by/4.0/"
 _CONTEXT: Final = {
     "@vocab": "https://w3id.org/chap/def#",
@@ -45,8 +46,13 @@ _CONTEXT: Final = {
     "next": {"@id": "http://www.w3.org/ns/hydra/core#next", "@type": "@id"},
     "license": {"@id": "http://purl.org/dc/terms/license", "@type": "@id"},
     "query": {"@id": "http://purl.org/dc/terms/source", "@type": "@id"},
+    "otherQueries": {"@id": "http://purl.org/dc/terms/source", "@type": "@id"},
     "document": {"@id": "http://xmlns.com/foaf/0.1/page", "@type": "@id"},
     "places": "http://purl.org/dc/terms/spatial",
+    "countries": {"@id": "http://purl.org/dc/terms/spatial", "@type": "@id"},
+    "edihType": "https://w3id.org/chap/scheme/indicator/edih-type",
+    "value": {"@id": "https://w3id.org/chap/def#qualitativeValue", "@type": "@id"},
+    "asOf": {"@id": "https://w3id.org/chap/def#asOf", "@type": "http://www.w3.org/2001/XMLSchema#date"},
 }
 
 
@@ -72,6 +78,10 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
     kind: Annotated[str, Query(description="notation of a kind, such as cluster-network")] = "",
     field: Annotated[str, Query(description="notation of a field or topic, such as ict or ai")] = "",
     region: Annotated[str, Query(description="place such as de-kassel, NUTS code such as DE73, or district key")] = "",
+    country: Annotated[str, Query(description="ISO code of a country, such as ES")] = "",
+    technology: Annotated[str, Query(description="technology of the EDIH catalogue, such as photonics")] = "",
+    sector: Annotated[str, Query(description="sector of the EDIH catalogue, such as health-care")] = "",
+    level: Annotated[str, Query(description="least level, 1 to 5, at which a hub works on it")] = "",
     q: Annotated[str, Query(description="words of the name")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
@@ -83,7 +93,18 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
         known = ", ".join(sorted(_PARAMETERS))
         raise Problem("bad-parameter", 400, f"No parameter {', '.join(sorted(unknown))} here; there are {known}.")
     asker: Asker = request.app.state.asker
-    filters = parse_filters({"kind": kind, "field": field, "region": region, "q": q})
+    filters = parse_filters(
+        {
+            "kind": kind,
+            "field": field,
+            "region": region,
+            "country": country,
+            "technology": technology,
+            "sector": sector,
+            "level": level,
+            "q": q,
+        }
+    )
     options = await fetch_options(asker, chosen, release=release or None)
     rows = await fetch_list(asker, chosen, filters, options, release=release or None)
     base = request.app.state.settings.base_url
@@ -94,6 +115,7 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
         "id": f"{base}/api/v1/{collection}?" + urlencode({**asked, "limit": limit, "offset": offset}),
         "license": _LICENCE,
         "query": f"{base}/api/v1/queries/list.rq",
+        "otherQueries": [f"{base}/api/v1/queries/{name}.rq" for name in ("list-details", "engaged")],
         "release": request.app.state.releases.get(release or None).id,
         "total": len(rows),
         "items": [_make_item(row, chosen, base, release) for row in shown],
@@ -146,9 +168,14 @@ def _make_item(row: Row, collection: Collection, base: str, release: str) -> dic
     if row.get("thing_kind"):
         item["kind"] = row["thing_kind"]
     if row.get("topics"):
-        item["focus"] = row["topics"].split()
+        # What GROUP_CONCAT joins has no order (SPARQL 1.1, section 18.5.1.7), so each engine has its own.
+        item["focus"] = sorted(row["topics"].split())
     if row.get("towns"):
-        item["places"] = row["towns"].split(", ")
+        item["places"] = sorted(row["towns"].split(", "))
+    if row.get("lands"):
+        item["countries"] = row["lands"].split()
+    if row.get("type"):
+        item["edihType"] = {"value": row["type"], "asOf": row["type_as_of"]}
     return item
 
 

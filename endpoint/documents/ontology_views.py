@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from endpoint.documents.resource_views import Naming
+from endpoint.documents.naming import Naming
 from endpoint.documents.triples import Description, Triple, describe
 from endpoint.pages.views import View
 from endpoint.sparql.ask import Term

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from endpoint.documents.document import Frame, fetch_triples, keep_release, read_release
-from endpoint.documents.resource_views import Naming, make_resource_view
+from endpoint.documents.naming import Naming
+from endpoint.documents.resource_views import make_resource_view
 from endpoint.http.negotiation import HTML
 from endpoint.pages.site import choose_language, render_page
 from endpoint.pages.texts import load_texts

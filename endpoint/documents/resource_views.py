@@ -5,21 +5,19 @@ The page is made from the triples of the document itself, so it says what the da
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 from urllib.parse import urlencode
 
-from endpoint.documents.jsonld import Context
+from endpoint.documents.mapping_views import ANNOTATING, find_mapped, make_mappings
+from endpoint.documents.naming import Naming
 from endpoint.documents.triples import Description, Triple, describe
-from endpoint.pages.texts import write_number
 from endpoint.pages.views import Row, View, pick, to_path
-from endpoint.pages.wording import write_date
 from endpoint.sparql.ask import Term
 from kg.terms import CHAP, THING
 
-__all__ = ["Naming", "make_resource_view", "make_statements"]
+__all__ = ["make_resource_view", "make_statements"]
 
 _DCTERMS: Final = "http://purl.org/dc/terms/"
 _FOAF: Final = "http://xmlns.com/foaf/0.1/"
@@ -37,63 +35,6 @@ _REPEATING: Final = frozenset(
     + [f"https://schema.org/{name}" for name in ("funder", "provider")]
     + [f"http://www.w3.org/ns/org#{name}" for name in ("member", "organization", "role")]
 )
-# XSD allows more, and data from outside may hold anything; that is shown as it is.
-_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_DATES: Final = frozenset(_XSD + name for name in ("date", "gYearMonth", "gYear"))
-_NUMBERS: Final = frozenset(_XSD + name for name in ("decimal", "integer", "nonNegativeInteger"))
-
-
-@dataclass(frozen=True)
-class Naming:
-    """How to name things for people: names out of a document, terms of the ontology, words for terms of others."""
-
-    language: str
-    texts: Mapping[str, Any]
-    names: Mapping[str, Row]
-    context: Context
-
-    def shorten(self, iri: str) -> str:
-        """A compact IRI, or the IRI without its scheme."""
-        compact = self.context.compact(iri)
-        return compact if compact != iri else iri.removeprefix("https://").removeprefix("http://").rstrip("/")
-
-    def name(self, iri: str) -> str:
-        """The name of a thing or term, or the shortest form of its IRI."""
-        if iri in self.names:
-            return pick(self.names[iri], "name", self.language)
-        short = self.shorten(iri)
-        return str(self.texts["term"].get(short, short))
-
-    def is_known(self, iri: str) -> bool:
-        """Whether there is a name."""
-        return iri in self.names or self.shorten(iri) in self.texts["term"]
-
-    def write(self, value: Term) -> View:
-        """A value, as a text and, of an IRI, where it leads."""
-        if value.kind == "uri":
-            local = to_path(value.value)
-            is_web = value.value.startswith(("http://", "https://"))
-            text = self.name(value.value)
-            return {
-                "text": text,
-                "href": local or (value.value if is_web else ""),
-                "is_outside": not local,
-                "language": "",
-            }
-        text = value.value
-        if value.datatype in _DATES:
-            text = write_date(text, self.language)
-        elif value.datatype in _NUMBERS and _NUMBER.fullmatch(text):
-            text = write_number(text, self.language)
-        elif value.datatype == f"{_XSD}boolean" and text in ("true", "false"):
-            text = str(self.texts["document"]["yes" if text == "true" else "no"])
-        other = value.language if value.language and value.language != self.language else ""
-        return {"text": text, "href": "", "is_outside": False, "language": other}
-
-    def in_language(self, values: Iterable[Term]) -> list[Term]:
-        """Those in the language of the page and those without one; all when there is none."""
-        values = list(values)
-        return [each for each in values if each.language in (None, self.language)] or values
 
 
 def make_resource_view(triples: Sequence[Triple], uses: Sequence[Row], *, iri: str, naming: Naming) -> View:
@@ -113,19 +54,19 @@ def make_resource_view(triples: Sequence[Triple], uses: Sequence[Row], *, iri: s
     )
     lead_property = next((each for each in _LEADS if own.get(each)), "")
     lead = naming.in_language(own.get(lead_property, ()))
+    shown_apart = {lead_property, *_KINDS, *find_mapped(description, iri=iri)}
     parts = _make_parts(description, naming, iri=iri)
     return {
         **_make_title(own, naming, iri=iri),
         "kinds": [naming.name(each.value) for each in own.get(_RDF_TYPE, ()) if naming.is_known(each.value)],
         "tags": [naming.write(each) for name in _KINDS for each in own.get(name, ())],
         "lead": lead[0].value if lead else "",
-        "rows": [
-            row for row in _make_rows(own, naming) if row["property"] != lead_property and row["property"] not in _KINDS
-        ],
+        "rows": [row for row in _make_rows(own, naming) if row["property"] not in shown_apart],
+        "mappings": make_mappings(description, naming, iri=iri),
         "below": [
             {"title": naming.name(each), "rows": _make_rows(description[each], naming)}
             for each in description
-            if each.startswith(f"{iri}#")
+            if each.startswith(f"{iri}#") and not description[each].keys() & ANNOTATING
         ],
         "parts": parts,
         "uses": _make_uses(uses, naming, shown=_find_shown(own, parts)),
@@ -221,7 +162,7 @@ def _make_parts(description: Description, naming: Naming, *, iri: str) -> list[V
 def _find_shown(own: Mapping[str, list[Term]], parts: Iterable[View]) -> set[str]:
     """The properties by which others name the subject, and which the page shows already from this side."""
     inverse = {f"{_DCTERMS}isPartOf"} if own.get(f"{_DCTERMS}hasPart") else set()
-    return {*_REPEATING, *inverse, *(str(part["property"]) for part in parts)}
+    return {*_REPEATING, *ANNOTATING, *inverse, *(str(part["property"]) for part in parts)}
 
 
 def _make_uses(rows: Sequence[Row], naming: Naming, *, shown: set[str]) -> list[View]:

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from endpoint.http.problems import Problem
+from endpoint.sparql.engine import Engine
 from kg.errors import ReleaseDamaged
 
 __all__ = ["routes"]
@@ -20,17 +21,17 @@ async def _live(_: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """A release is open and a worker is there for the next query."""
+    """A release is open, and the engine that is to answer about it is there for the next query."""
     releases = request.app.state.releases
     release = releases.current
-    pool = request.app.state.pool
+    engine: Engine = request.app.state.pool
     if release is None and releases.damage is not None:
         raise Problem(ReleaseDamaged.code, 503, releases.damage)
     if release is None:
         raise Problem("not-ready", 503, "Nothing is published yet: 'kg build' makes the first release.")
-    if not pool.is_ready:
-        raise Problem("not-ready", 503, "No query worker is alive; new ones are being started.")
-    answer = {"status": "ready", "release": release.id, "pool": pool.counts()}
+    if engine.trouble is not None:
+        raise Problem("not-ready", 503, engine.trouble, members=engine.describe())
+    answer = {"status": "ready", "release": release.id, "pool": engine.counts(), **engine.describe()}
     if releases.damage is not None:
         # An earlier release is served still: ready, but not with what was published last.
         answer[ReleaseDamaged.code] = releases.damage

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -17,7 +18,10 @@ from starlette.routing import Route
 
 from endpoint.http.cache import ResponseCache
 from endpoint.http.clients import FairShare
-from endpoint.sparql.pool import QueryPool
+from endpoint.sparql.engine import Engine
+
+if TYPE_CHECKING:
+    from endpoint.federation.gateway import Gateway
 
 __all__ = ["Metrics", "routes"]
 
@@ -43,11 +47,11 @@ class _Latency:
 class Metrics:
     """What is counted, read when somebody asks."""
 
-    def __init__(self, *, pool: QueryPool, share: FairShare) -> None:
+    def __init__(self, *, pool: Engine, share: FairShare, gateway: Gateway | None) -> None:
         self._registry = CollectorRegistry()
         self.latency: defaultdict[str, _Latency] = defaultdict(_Latency)
         self.sent_bytes = 0
-        self._state = _State(self, pool, share)
+        self._state = _State(self, pool, share, gateway)
         self._registry.register(self._state)
 
     def observe(self, outcome: str, seconds: float, sent_bytes: int) -> None:
@@ -67,10 +71,11 @@ class Metrics:
 class _State(Collector):
     """Figures that others hold already."""
 
-    def __init__(self, metrics: Metrics, pool: QueryPool, share: FairShare) -> None:
+    def __init__(self, metrics: Metrics, pool: Engine, share: FairShare, gateway: Gateway | None) -> None:
         self._metrics = metrics
         self._pool = pool
         self._share = share
+        self._gateway = gateway
         self.cache: ResponseCache | None = None
 
     def collect(self) -> Iterator[Metric]:
@@ -95,6 +100,25 @@ class _State(Collector):
             yield CounterMetricFamily("chap_cache_hits", "Answers from the cache", value=self.cache.hits)
             yield CounterMetricFamily("chap_cache_misses", "Answers that were made", value=self.cache.misses)
             yield GaugeMetricFamily("chap_cache_bytes", "Bytes that the cache holds", value=self.cache.held_bytes)
+        if self._gateway is not None:
+            yield from _collect_federation(self._gateway)
+
+
+def _collect_federation(gateway: Gateway) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "chap_federation_requests", "Requests of queries to outside endpoints", labels=["endpoint", "outcome"]
+    )
+    received = CounterMetricFamily("chap_federation_received_bytes", "Bytes that came", labels=["endpoint"])
+    breaker = GaugeMetricFamily("chap_federation_breaker_open", "Whether it is left alone", labels=["endpoint"])
+    for name, outside in sorted(gateway.outside.items()):
+        for outcome, count in sorted(outside.outcomes.items()):
+            requests.add_metric([name, outcome], count)
+        received.add_metric([name], outside.received_bytes)
+        breaker.add_metric([name], outside.breaker.is_open)
+    yield from (requests, received, breaker)
+    yield GaugeMetricFamily(
+        "chap_federation_cache_bytes", "Bytes of outside answers kept", value=gateway.cache.held_bytes
+    )
 
 
 async def _show_metrics(request: Request) -> Response:

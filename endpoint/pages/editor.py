@@ -13,7 +13,7 @@ from endpoint.http.problems import Problem
 from endpoint.pages.site import render_page
 from endpoint.pages.views import to_path
 from endpoint.sparql.frames import Job
-from endpoint.sparql.guard import Limits, inspect_query
+from endpoint.sparql.guard import Inspection, Limits, inspect_query
 from endpoint.sparql.protocol import QueryRequest
 from kg.queries import load_directory
 
@@ -32,7 +32,7 @@ async def show_editor(request: Request, asked: QueryRequest, limits: Limits) -> 
         try:
             inspection = inspect_query(asked.text, limits=limits)
             is_volatile = inspection.is_volatile
-            result |= await _ask(request, asked, is_graph=inspection.form not in _SOLUTIONS)
+            result |= await _ask(request, asked, inspection)
         except Problem as problem:
             result["problem"], status = problem.detail, problem.status
     page = await render_page(
@@ -40,6 +40,7 @@ async def show_editor(request: Request, asked: QueryRequest, limits: Limits) -> 
         "sparql.html",
         query=asked.text or "",
         result=result,
+        outside=limits.services.values(),
         questions=load_directory(request.app.state.settings.ontology_dir / "questions"),
         vary="Accept, Accept-Language",
         status=status,
@@ -49,8 +50,9 @@ async def show_editor(request: Request, asked: QueryRequest, limits: Limits) -> 
     return page
 
 
-async def _ask(request: Request, asked: QueryRequest, *, is_graph: bool) -> dict[str, Any]:
+async def _ask(request: Request, asked: QueryRequest, inspection: Inspection) -> dict[str, Any]:
     """What the template shows of a result; a long one is cut, and says so."""
+    is_graph = inspection.form not in _SOLUTIONS
     state = request.app.state
     client = find_client(request.scope, parse_networks(state.settings.trusted_proxies))
     state.share.check(client)
@@ -60,6 +62,7 @@ async def _ask(request: Request, asked: QueryRequest, *, is_graph: bool) -> dict
         media_type="text/turtle" if is_graph else "application/sparql-results+json",
         default_graphs=asked.default_graphs,
         named_graphs=asked.named_graphs,
+        calls=inspection.calls,
     )
     body = bytearray()
     async with state.pool.answer(job, state.share.spend(client)) as answer:

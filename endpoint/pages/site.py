@@ -16,7 +16,17 @@ from endpoint.documents.document import Frame, keep_release
 from endpoint.http.negotiation import RDF_SYNTAXES, negotiate_language
 from endpoint.http.problems import Problem
 from endpoint.http.responses import make_response
-from endpoint.pages.collections import COLLECTIONS, Collection, Filters, fetch_list, fetch_options, parse_filters
+from endpoint.pages.collections import (
+    COLLECTIONS,
+    LEVELS,
+    RESOLVED,
+    Collection,
+    Filters,
+    Option,
+    fetch_list,
+    fetch_options,
+    parse_filters,
+)
 from endpoint.pages.schema_org import describe_page
 from endpoint.pages.texts import LANGUAGES, load_texts, write_number
 from endpoint.pages.views import Row, View, flatten, make_thing_view, pick, to_path
@@ -30,7 +40,9 @@ __all__ = ["choose_language", "render_page", "render_thing", "routes"]
 _PAGE_SIZE: Final = 50
 # As in their queries: where there are more rows, the page says so.
 _MOST_ROWS: Final = 2_000
-_SECTIONS: Final = ("thing", "sites", "involvements", "fundings", "figures", "objectives")
+_SECTIONS: Final = ("thing", "sites", "involvements", "fundings", "figures", "objectives", "engagements")
+# A list of more technologies than these says so with an ellipsis.
+_TECHNOLOGIES_SHOWN: Final = 3
 _templates: Final = Environment(
     loader=PackageLoader("endpoint"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
 )
@@ -61,31 +73,25 @@ async def _show_list(request: Request) -> Response:
     options = await fetch_options(asker, collection, release=release)
     rows = await fetch_list(asker, collection, filters, options, release=release)
     page = _parse_page(request.query_params.get("page", "1"))
-    topics = {option.iri: pick(option.row, "label", language) for option in options["field"]}
+    labels = {option.iri: pick(option.row, "label", language) for each in options.values() for option in each}
     texts = load_texts(language)
     return await render_page(
         request,
         "list.html",
         heading=texts[name],
         intro=texts[f"{name}_intro"],
-        chosen={"q": filters.q, "kind": filters.kind, "field": filters.field, "region": filters.region},
+        chosen=vars(filters),
         filters=[
-            {
-                "name": each,
-                "label": texts[each],
-                "options": sorted(
-                    (
-                        {"value": option.value, "label": pick(option.row, "label", language), "count": option.count}
-                        for option in options[each]
-                    ),
-                    key=lambda option: str(option["label"]).casefold(),
-                ),
-            }
-            for each in ("kind", "field", "region")
-            if options[each]
+            {"name": name, "label": texts[name], "groups": _group_options(options[name], labels, language)}
+            for name in RESOLVED
+            if len(options[name]) > 1
         ],
+        levels=LEVELS if options["technology"] else (),
+        nearby=_make_nearby(collection, filters, options["country"], labels, texts),
         total=len(rows),
-        rows=[_make_list_row(row, topics, language) for row in rows[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE]],
+        rows=[
+            _make_list_row(row, labels, texts, language) for row in rows[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE]
+        ],
         previous_page=_page_link(collection, filters, page - 1) if page > 1 else "",
         next_page=_page_link(collection, filters, page + 1) if page * _PAGE_SIZE < len(rows) else "",
         api_path=f"/api/v1/{name}?" + urlencode({**_chosen(filters), **({"release": release} if release else {})}),
@@ -211,28 +217,88 @@ def _parse_page(text: str) -> int:
 
 
 def _make_group(name: str, rows: Sequence[Row], texts: Mapping[str, Any], language: str) -> View:
+    """The kinds of a list with their counts; the hubs of all of Europe are told beside them, and would dwarf them."""
     kinds: list[dict[str, Any]] = [
         {"notation": row["kind"].rpartition("/")[2], "label": pick(row, "label", language), "count": int(row["count"])}
         for row in rows
         if row["what"] == name and row.get("kind")
-    ][:8]
+    ]
+    here = [kind for kind in kinds if kind["notation"] != texts["beyond_kind"]][:8]
     return {
         "path": f"/{name}",
         "label": texts[name],
-        "kinds": kinds,
-        "most": max((k["count"] for k in kinds), default=1),
+        "kinds": here,
+        "beyond": [kind for kind in kinds if kind["notation"] == texts["beyond_kind"]],
+        "most": max((k["count"] for k in here), default=1),
     }
 
 
-def _make_list_row(row: Row, topics: Mapping[str, str], language: str) -> View:
+def _make_list_row(row: Row, labels: Mapping[str, str], texts: Mapping[str, Any], language: str) -> View:
+    # Each technology is its level, one digit, and its IRI.
+    deepest = sorted(row.get("technologies", "").split(), key=lambda each: (-int(each[0]), each))
+    topics = sorted(labels.get(iri, iri) for iri in row.get("topics", "").split())
+    shown = topics or [labels.get(each[1:], each[1:]) for each in deepest[:_TECHNOLOGIES_SHOWN]]
+    lands = [labels.get(iri, "") for iri in row.get("lands", "").split()]
     return {
         "path": to_path(row["thing"]),
         "name": pick(row, "name", language),
         "short_name": row.get("short_name", ""),
         "kind": pick(row, "kind", language) if row.get("thing_kind") else "",
-        "towns": row.get("towns", ""),
-        "topics": [topics.get(iri, iri) for iri in row.get("topics", "").split()],
+        "type": _write_type(row, texts, language),
+        "towns": ", ".join(sorted(row.get("towns", "").split(", "))),
+        "lands": [land for land in lands if land and land not in row.get("towns", "")],
+        "topics": shown,
+        "more": max(0, len(deepest) - len(shown)) if not topics else 0,
     }
+
+
+def _write_type(row: Row, texts: Mapping[str, Any], language: str) -> str:
+    """The type of an entry of the EDIH catalogue, and the day for which it holds."""
+    if not row.get("type"):
+        return ""
+    return str(texts["seen_as"]).format(value=pick(row, "type", language), date=write_date(row["type_as_of"], language))
+
+
+def _group_options(options: Sequence[Option], labels: Mapping[str, str], language: str) -> list[tuple[str, list[View]]]:
+    """The options of a filter by label; places of several countries under the name of each country."""
+    groups: dict[str, list[View]] = {}
+    lands = {option.land for option in options}
+    for option in options:
+        land = labels.get(option.land, "") if len(lands) > 1 else ""
+        label = pick(option.row, "label", language)
+        groups.setdefault(land, []).append({"value": option.value, "label": label, "count": option.count})
+    for group in groups.values():
+        group.sort(key=lambda option: str(option["label"]).casefold())
+    return sorted(groups.items(), key=lambda each: each[0].casefold())
+
+
+def _make_nearby(
+    collection: Collection,
+    filters: Filters,
+    countries: Sequence[Option],
+    labels: Mapping[str, str],
+    texts: Mapping[str, Any],
+) -> list[View]:
+    """Short ways from all of Europe to Hesse, where a list reaches beyond it."""
+    home = next((option for option in countries if option.value == texts["home_country"]), None)
+    if home is None or len(countries) == 1:
+        return []
+    others = {**_chosen(filters), "region": "", "country": ""}
+    region = str(texts["home_region"])
+    ways: tuple[tuple[str, dict[str, str], bool], ...] = (
+        (str(texts["home_region_name"]), {"region": region}, filters.region == region),
+        (labels[home.iri], {"country": home.value}, filters.country == home.value and not filters.region),
+        (str(texts["everywhere"]), {}, not (filters.region or filters.country)),
+    )
+    return [
+        {
+            "label": label,
+            "path": f"/{collection.name}?"
+            + urlencode({key: value for key, value in {**others, **where}.items() if value}),
+            "is_here": is_here,
+        }
+        for label, where, is_here in ways
+    ]
 
 
 def _page_link(collection: Collection, filters: Filters, page: int) -> str:

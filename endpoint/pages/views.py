@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from endpoint.pages.wording import write_amount, write_date, write_period
 from endpoint.sparql.ask import Term
@@ -45,7 +46,13 @@ _FACTS: Final = (
     (f"{_DCTERMS}spatial", "region", False),
     (f"{_CHAP}otherField", "other_fields", False),
     (f"{_SCHEMA}sameAs", "same_as", False),
+    ("http://www.w3.org/2002/07/owl#sameAs", "same_as", False),
 )
+
+
+_ENTRY_TYPE: Final = "https://w3id.org/chap/scheme/indicator/edih-type"
+# Which lists of concepts the list of hubs can be filtered by.
+_FILTERS: Final = {"edih-technology": "technology", "edih-sector": "sector"}
 
 
 @dataclass
@@ -79,6 +86,8 @@ class ThingView:
     relations: list[View]
     fundings: list[View]
     figures: list[View]
+    entry_type: View | None
+    engagements: list[View]
     notes: list[View]
     sources: list[Row]
 
@@ -126,7 +135,10 @@ def make_thing_view(
         objectives=builder.objectives(rows["objectives"]),
         relations=builder.relations(rows["involvements"]),
         fundings=builder.fundings(rows["fundings"]),
-        figures=builder.figures(rows["figures"]),
+        figures=(figures := builder.figures(rows["figures"])),
+        # The newest comes first.
+        entry_type=next((each for each in figures if each["kind"] == _ENTRY_TYPE), None),
+        engagements=builder.engagements(rows["engagements"]),
         notes=builder.notes(own),
         facts=builder.facts(own, rows["sites"]),
         sources=citations.entries,
@@ -159,13 +171,15 @@ class _Builder:
         }
 
     def facts(self, own: Mapping[str, list[Row]], sites: Sequence[Row]) -> list[View]:
-        found = []
+        found: list[View] = []
         for property_iri, key, is_date in _FACTS:
             groups: dict[str, list[Row]] = {}
             for row in own.get(property_iri, ()):
                 groups.setdefault(row["value"], []).append(row)
             entries = [self._fact(group, is_date=is_date) for group in groups.values()]
-            if entries:
+            if entries and found and found[-1]["label"] == self.texts[key]:
+                found[-1]["entries"] += entries
+            elif entries:
                 found.append({"label": self.texts[key], "entries": entries})
         places = _group(sites, lambda row: row["site"])
         if places:
@@ -231,6 +245,7 @@ class _Builder:
             value = write_amount(row, unit, texts=self.texts, language=self.language)
             found.append(
                 {
+                    "kind": row["indicator"],
                     "indicator": pick(row, "indicator", self.language),
                     "value": value or pick(row, "quality", self.language) or row.get("text", ""),
                     "as_of": write_date(row["as_of"], self.language) if row.get("as_of") else "",
@@ -240,6 +255,33 @@ class _Builder:
                 }
             )
         return found
+
+    def engagements(self, rows: Sequence[Row]) -> list[View]:
+        """What a hub works on: by list, then by level, the deepest first."""
+        groups = {group[0]["scheme"].rpartition("/")[2]: group for group in _group(rows, lambda row: row["scheme"])}
+        labels: Mapping[str, str] = self.texts["engagement"]
+        return [
+            self._engagement_list(scheme, labels.get(scheme, scheme), groups[scheme])
+            for scheme in dict.fromkeys([*labels, *groups])
+            if scheme in groups
+        ]
+
+    def _engagement_list(self, scheme: str, label: str, rows: list[Row]) -> View:
+        levels = []
+        for level in _group(rows, lambda row: row["level"]):
+            concepts = [
+                {"name": pick(item[0], "concept", self.language), "path": _link_engaged(scheme, item[0])}
+                for item in _group(level, lambda row: row["concept"])
+            ]
+            concepts.sort(key=lambda concept: concept["name"].casefold())
+            levels.append({"level": int(level[0]["level"]), "concepts": concepts})
+        as_of = max(row.get("as_of", "") for row in rows)
+        return {
+            "label": label,
+            "as_of": write_date(as_of, self.language) if as_of else "",
+            "levels": levels,
+            "sources": self.citations.cite(rows),
+        }
 
     def notes(self, own: Mapping[str, list[Row]]) -> list[View]:
         rows = self._in_language(own.get(f"{_CHAP}note", ()))
@@ -262,7 +304,10 @@ class _Builder:
     def _site(self, row: Row) -> View:
         place = pick(row, "place", self.language) if row.get("place") else ""
         town = f"{row.get('postcode', '')} {place}".strip()
-        text = ", ".join(part for part in (row.get("street", ""), town) if part)
+        # The slug of a place begins with its country; at home that goes without saying.
+        abroad = row.get("land") and not row["land"].rpartition("/")[2].startswith(self.texts["home_country"].lower())
+        land = pick(row, "land", self.language) if abroad else ""
+        text = ", ".join(part for part in (row.get("street", ""), town, land) if part)
         if row.get("host"):
             text = str(self.texts["hosted_at"]).format(host=pick(row, "host", self.language))
         return {"text": text, "href": to_path(row.get("host", "")), "sources": []}
@@ -282,6 +327,13 @@ class _Builder:
     def _in_language(self, rows: Iterable[Row]) -> list[Row]:
         rows = list(rows)
         return [row for row in rows if row.get("value_lang") == self.language] or rows
+
+
+def _link_engaged(scheme: str, row: Row) -> str:
+    """The hubs that work on the same as deeply; where a list is no filter of them, the concept itself."""
+    if scheme not in _FILTERS:
+        return to_path(row["concept"])
+    return "/hubs?" + urlencode({_FILTERS[scheme]: row["concept"].rpartition("/")[2], "level": row["level"]})
 
 
 def _group(rows: Iterable[Row], key: Callable[[Row], str]) -> list[list[Row]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AbstractContextManager
 from logging import getLogger
 from typing import Final, Literal, TypeAlias
@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from endpoint.http.problems import Problem
 from endpoint.sparql.connection import FINAL, WorkerConnection
 from endpoint.sparql.failures import busy_problem, closing_problem, crash_problem, failure_problem, timeout_problem
-from endpoint.sparql.frames import Failure, Frame, FrameKind, Job, decode_whole
+from endpoint.sparql.frames import Conversion, Failure, Frame, FrameKind, Job, decode_whole
 
 __all__ = ["Answer", "StopReason"]
 
@@ -26,14 +26,17 @@ _LOW_WATER: Final = 128 * 1024
 class Answer:
     """A result on its way: its chunks can be taken once, and each may wait for the worker.
 
-    ``started`` is since when it waits for a worker, then since when one is busy with it.
+    A conversion is fed from ``source``, which raises a Problem where it breaks off. ``started`` is since when it waits
+    for a worker, then since when one is busy with it.
     """
 
     __slots__ = (
+        "_feeding",
         "_frames",
         "_is_charged",
         "_is_lost",
         "_problem",
+        "_source",
         "_spending",
         "_timeout_s",
         "_waiter",
@@ -47,7 +50,14 @@ class Answer:
         "worker",
     )
 
-    def __init__(self, job: Job, spending: AbstractContextManager[None] | None, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        job: Job | Conversion,
+        spending: AbstractContextManager[None] | None,
+        source: AsyncIterable[bytes] | None,
+        *,
+        timeout_s: float,
+    ) -> None:
         self.job = job
         self.worker: WorkerConnection | None = None
         self.started = time.monotonic()
@@ -60,6 +70,8 @@ class Answer:
         self.held_bytes = 0
         self._timeout_s = timeout_s
         self._spending = spending
+        self._source = source
+        self._feeding: asyncio.Task[None] | None = None
         self._is_charged = False
         self._frames: deque[Frame] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -78,6 +90,32 @@ class Answer:
                 self._spending.__enter__()
             else:
                 self._spending.__exit__(None, None, None)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether its worker has no jobs beside it: it waits for others, or would ask them twice when asked again."""
+        return self._source is not None or (isinstance(self.job, Job) and bool(self.job.calls))
+
+    def begin_feed(self) -> None:
+        """Give the worker what it converts, piece by piece."""
+        if self._source is not None and self.worker is not None:
+            self._feeding = asyncio.create_task(self._feed(self._source, self.worker))
+
+    def end_feed(self) -> None:
+        """Stop; a worker that has not had all of it still waits for the rest."""
+        if self._feeding is not None and not self._feeding.done():
+            self._feeding.cancel()
+            self.is_complete = False
+
+    async def _feed(self, source: AsyncIterable[bytes], worker: WorkerConnection) -> None:
+        try:
+            async for chunk in source:
+                await worker.feed(chunk)
+        except Problem as problem:
+            self.refuse(problem)
+            worker.kill()
+        else:
+            worker.end_feed()
 
     def receive(self, frame: Frame) -> None:
         """Take the next frame from the worker (connection.Receiver)."""

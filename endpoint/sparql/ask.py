@@ -13,14 +13,15 @@ from typing import Final, Literal, TypeAlias
 
 from endpoint.history.releases import ServedReleases
 from endpoint.http.problems import Problem
+from endpoint.sparql.engine import Engine
 from endpoint.sparql.frames import Binding, Job
-from endpoint.sparql.pool import QueryPool
 from kg.errors import QueryError
 from kg.queries import QueryDirectory
 
-__all__ = ["Asker", "Row", "Term", "iri", "text"]
+__all__ = ["Asker", "Row", "Term", "iri", "number", "text"]
 
 _JSON: Final = "application/sparql-results+json"
+_INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
 _REMEMBERED: Final = 256
 
 
@@ -51,10 +52,15 @@ def text(value: str) -> Term:
     return Term("literal", value)
 
 
+def number(value: str) -> Term:
+    """A whole number to bind."""
+    return Term("literal", value, datatype=_INTEGER)
+
+
 class Asker:
     """Asks the stored queries of a release. What was answered once is remembered, since a release does not change."""
 
-    def __init__(self, pool: QueryPool, releases: ServedReleases, queries: QueryDirectory) -> None:
+    def __init__(self, pool: Engine, releases: ServedReleases, queries: QueryDirectory) -> None:
         self._pool = pool
         self._releases = releases
         self._queries = queries

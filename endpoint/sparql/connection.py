@@ -9,12 +9,22 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol
 
 from endpoint.settings import worker_environment
-from endpoint.sparql.frames import FRAME_BYTES, Frame, FrameDecoder, FrameKind, Job, encode_count, encode_frame
+from endpoint.sparql.frames import (
+    FRAME_BYTES,
+    Conversion,
+    Frame,
+    FrameDecoder,
+    FrameKind,
+    Job,
+    encode_count,
+    encode_frame,
+)
 
 __all__ = ["FINAL", "Overseer", "Receiver", "WorkerConnection", "WorkerOptions", "start_worker"]
 
@@ -27,10 +37,11 @@ _NICE: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
-    """What every worker is started with."""
+    """What every worker is started with; ``attach`` takes our end of its link to the gateway, if it has one."""
 
     memory_bytes: int
     prefixes_path: Path
+    attach: Callable[[socket.socket], None] | None = None
 
 
 class Receiver(Protocol):
@@ -87,6 +98,8 @@ class WorkerConnection(asyncio.BufferedProtocol):
         # The first is the one that it is busy with, since then where another was before it.
         self.jobs: deque[Receiver] = deque()
         self.begun = 0.0
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self.ready: asyncio.Future[Frame | None] = loop.create_future()
         # How it ended, and what it said last.
         self.epitaph: asyncio.Future[tuple[int, str]] = loop.create_future()
@@ -128,9 +141,18 @@ class WorkerConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
         """The worker ended, or we ended it (asyncio.BaseProtocol)."""
         self.is_lost = True
+        self._may_write.set()
         if not self.ready.done():
             self.ready.set_result(None)
         self._overseer.note_lost(self)
+
+    def pause_writing(self) -> None:
+        """The worker does not keep up with what it is fed (asyncio.BaseProtocol)."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """It does again (asyncio.BaseProtocol)."""
+        self._may_write.set()
 
     def resume(self) -> None:
         """Read on, after what was held has been taken."""
@@ -145,10 +167,20 @@ class WorkerConnection(asyncio.BufferedProtocol):
         self._store = path
         self._send(encode_frame(FrameKind.OPEN, path.encode()))
 
-    def ask(self, job: Job, receiver: Receiver) -> None:
-        """Send a job; its frames follow those of the jobs before it."""
+    def ask(self, job: Job | Conversion, receiver: Receiver) -> None:
+        """Send a job; its frames follow those of the jobs before it, those of a conversion once it is fed."""
         self.jobs.append(receiver)
-        self._send(encode_frame(FrameKind.QUERY, job.encode()))
+        kind = FrameKind.QUERY if isinstance(job, Job) else FrameKind.CONVERT
+        self._send(encode_frame(kind, job.encode()))
+
+    async def feed(self, chunk: bytes) -> None:
+        """Send a piece of what is to be converted, as soon as the worker has read enough of what was sent before."""
+        self._send(encode_frame(FrameKind.DATA, chunk))
+        await self._may_write.wait()
+
+    def end_feed(self) -> None:
+        """Say that all of it was sent."""
+        self._send(encode_frame(FrameKind.END))
 
     def take_back(self) -> list[Receiver]:
         """Those whose jobs are not begun, to be asked elsewhere; should one begin all the same, its result is lost."""
@@ -206,15 +238,21 @@ async def start_worker(options: WorkerOptions, overseer: Overseer) -> WorkerConn
         OSError: no process can be started, or it ended before it was ready.
     """
     ours, theirs = socket.socketpair()
+    links: list[socket.socket] = [*socket.socketpair()] if options.attach else []
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
     try:
-        process = await asyncio.to_thread(_spawn, theirs, errors, options)
+        process = await asyncio.to_thread(_spawn, [theirs, *links[1:]], errors, options)
     except OSError:
         ours.close()
         errors.close()
+        for link in links:
+            link.close()
         raise
     finally:
         theirs.close()
+    if options.attach:
+        options.attach(links[0])
+        links[1].close()
     ours.setblocking(False)
     loop = asyncio.get_running_loop()
     _, worker = await loop.create_unix_connection(lambda: WorkerConnection(process, errors, overseer), sock=ours)
@@ -226,18 +264,18 @@ async def start_worker(options: WorkerOptions, overseer: Overseer) -> WorkerConn
     return worker
 
 
-def _spawn(theirs: socket.socket, errors: IO[bytes], options: WorkerOptions) -> subprocess.Popen[bytes]:
-    descriptor = theirs.fileno()
+def _spawn(ends: list[socket.socket], errors: IO[bytes], options: WorkerOptions) -> subprocess.Popen[bytes]:
+    descriptors = [each.fileno() for each in ends]
     # A session of its own: Ctrl-C at a terminal is for the server, which then ends its workers in order.
     return subprocess.Popen(  # noqa: S603 - our own program, with arguments of our own
         [
             *(sys.executable, "-m", "endpoint.sparql.worker"),
-            *(str(descriptor), str(options.memory_bytes), str(options.prefixes_path)),
+            *(str(options.memory_bytes), str(options.prefixes_path), *map(str, descriptors)),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=errors,
-        pass_fds=(descriptor,),
+        pass_fds=descriptors,
         env=worker_environment(),
         start_new_session=True,
     )

@@ -10,10 +10,30 @@ from endpoint.http.problems import Problem
 from endpoint.sparql.frames import Failure
 from kg.errors import QueryError, QuerySyntaxError, QueryTimeout
 
-__all__ = ["busy_problem", "closing_problem", "crash_problem", "failure_problem", "timeout_problem"]
+__all__ = [
+    "busy_problem",
+    "closing_problem",
+    "crash_problem",
+    "failure_problem",
+    "remote_problem",
+    "timeout_problem",
+    "truncated_problem",
+]
 
 # What the engine cannot do with a query (an unknown function, a wrong number of arguments) is for the client to change.
-_STATUS = {QuerySyntaxError.code: 400, QueryError.code: 400, "not-acceptable": 406}
+_STATUS = {
+    QuerySyntaxError.code: 400,
+    QueryError.code: 400,
+    "not-acceptable": 406,
+    "federation-unbound": 400,
+    "federation-failed": 502,
+    "federation-too-large": 502,
+    "federation-address-refused": 502,
+    "federation-redirect-refused": 502,
+    "federation-busy": 503,
+    "federation-paused": 503,
+    "federation-timeout": 504,
+}
 _CHARACTER_CLASS: Final = re.compile(r",? ?\[[^\]\"]*\]")
 _SENTENCE: Final = re.compile(r"(?:The [A-Z]|IRI parsing).*?(?=, \[|$)", re.DOTALL)
 _LONGEST: Final = 300
@@ -31,7 +51,8 @@ def failure_problem(failure: Failure) -> Problem:
         explained = _explain(failure.message)
         detail = f"The query is not SPARQL{place}{where}{': ' if explained else '.'}{explained}"
         return Problem(failure.code, 400, detail, members=members)
-    return Problem(failure.code, _STATUS.get(failure.code, 500), failure.message, members=members)
+    headers = None if failure.retry_after_s is None else {"Retry-After": str(failure.retry_after_s)}
+    return Problem(failure.code, _STATUS.get(failure.code, 500), failure.message, members=members, headers=headers)
 
 
 def _explain(message: str) -> str:
@@ -54,6 +75,31 @@ def timeout_problem(limit_s: float) -> Problem:
         504,
         f"The query was stopped after {limit_s:g} s. Ask for less: a narrower pattern, a LIMIT, no unbounded path.",
         members={"limit_s": limit_s},
+    )
+
+
+def remote_problem(status: int, words: str, limit_s: float) -> Problem:
+    """What another engine answered in place of a result; Virtuoso answers 500 for a query that took too long, too."""
+    if status in (408, 504) or "S1T00" in words:
+        return timeout_problem(limit_s)
+    if status in (429, 503):
+        return busy_problem("The engine behind this server is busy.")
+    # Virtuoso repeats the query after its message.
+    said = " ".join(words.partition("SPARQL query:")[0].split())[:_LONGEST]
+    if status == 400:
+        return Problem(QueryError.code, 400, f"The engine behind this server does not take the query: {said}")
+    return Problem("remote", 502, f"The engine behind this server answered {status}: {said}")
+
+
+def truncated_problem(reason: str, most: int | None) -> Problem:
+    """Another engine would leave out a part of the result."""
+    members = {} if most is None else {"limit": most}
+    return Problem(
+        "result-truncated",
+        502,
+        f"The engine behind this server would give a part of the result only: {reason}. "
+        "Ask for less: a narrower pattern, or a LIMIT below that, with ORDER BY and OFFSET for the rest.",
+        members=members,
     )
 
 

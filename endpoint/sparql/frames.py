@@ -2,7 +2,8 @@
 
 A frame is one byte for its kind, four for the length of its body (big-endian), and the body. The server sends
 ``QUERY``, ``OPEN`` and ``DROP``; a worker answers its queries in turn, each by ``WHOLE`` where the result fits one
-frame, else by ``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD.
+frame, else by ``HEAD DATA* END``; or by ``FAILURE`` instead or after HEAD. After ``CONVERT DATA* END`` it answers
+alike: the result of another engine in the media type that was asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Final, NamedTuple, TypeAlias
 __all__ = [
     "FRAME_BYTES",
     "Binding",
+    "Call",
+    "Conversion",
     "Failure",
     "Frame",
     "FrameDecoder",
@@ -48,6 +51,10 @@ class FrameKind(IntEnum):
     WHOLE = 8  # worker: the complete result, after the number of its rows
     DROP = 9  # server: forget the last so many of the jobs before this, as far as they are not begun
     DROPPED = 10  # worker: they are forgotten
+    # On the second socket, where federation is configured; DATA, END and FAILURE there come from the server.
+    FETCH = 11  # worker: ask this endpoint this query
+    VERDICT = 12  # worker: the answer that ended was one (1) or not (0)
+    CONVERT = 13  # server: a conversion, whose input follows
 
 
 _KINDS: Final = {int(kind): kind for kind in FrameKind}
@@ -64,9 +71,26 @@ Binding: TypeAlias = tuple[str, str, str]
 """A value to bind: ``("iri", value, "")``, ``("literal", value, language)`` or ``("typed", value, datatype)``."""
 
 
+class Call(NamedTuple):
+    """One SERVICE clause: where its endpoint stands in the text, which one it is, and the limits that hold for it."""
+
+    start: int
+    end: int
+    endpoint: str
+    is_silent: bool
+    batch_size: int
+    max_bindings: int
+    max_rows: int
+    max_bytes: int
+    takes_unbound: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A query for a worker: where to ask, what, over which graphs, with which variables bound, in which media type."""
+    """A query for a worker: where to ask, what, over which graphs, with which variables bound, in which media type.
+
+    ``calls`` are its SERVICE clauses.
+    """
 
     store: str
     text: str
@@ -74,22 +98,22 @@ class Job:
     default_graphs: tuple[str, ...] = ()
     named_graphs: tuple[str, ...] = ()
     bindings: Mapping[str, Binding] = field(default_factory=dict)
+    calls: tuple[Call, ...] = ()
 
     def encode(self) -> bytes:
         """The body of its frame: all fields but the text on a line of JSON, then the text."""
-        if self.default_graphs or self.named_graphs or self.bindings:
-            head = _encode_head.__wrapped__(
-                self.store, self.media_type, self.default_graphs, self.named_graphs, self.bindings
-            )
+        graphs = (self.default_graphs, self.named_graphs)
+        if any(graphs) or self.bindings or self.calls:
+            head = json.dumps([self.store, self.media_type, *graphs, dict(self.bindings), self.calls]).encode() + b"\n"
         else:
-            head = _encode_head(self.store, self.media_type)
+            head = _encode_plain_head(self.store, self.media_type)
         return head + self.text.encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Job:
         """The job in the body of a frame."""
         head, _, text = body.partition(b"\n")
-        store, media_type, default_graphs, named_graphs, bindings = _decode_head(head)
+        store, media_type, default_graphs, named_graphs, bindings, calls = _decode_head(head)
         return cls(
             store=store,
             text=text.decode(),
@@ -97,26 +121,42 @@ class Job:
             default_graphs=default_graphs,
             named_graphs=named_graphs,
             bindings=bindings,
+            calls=calls,
         )
+
+
+_Head: TypeAlias = tuple[str, str, tuple[str, ...], tuple[str, ...], Mapping[str, Binding], tuple[Call, ...]]
 
 
 # Most jobs differ in their text only.
 @lru_cache(maxsize=64)
-def _encode_head(
-    store: str,
-    media_type: str,
-    default_graphs: tuple[str, ...] = (),
-    named_graphs: tuple[str, ...] = (),
-    bindings: Mapping[str, Binding] | None = None,
-) -> bytes:
-    return json.dumps([store, media_type, default_graphs, named_graphs, dict(bindings or {})]).encode() + b"\n"
+def _encode_plain_head(store: str, media_type: str) -> bytes:
+    return json.dumps([store, media_type, (), (), {}, ()]).encode() + b"\n"
 
 
 @lru_cache(maxsize=64)
-def _decode_head(head: bytes) -> tuple[str, str, tuple[str, ...], tuple[str, ...], Mapping[str, Binding]]:
-    store, media_type, default_graphs, named_graphs, bindings = json.loads(head)
+def _decode_head(head: bytes) -> _Head:
+    store, media_type, default_graphs, named_graphs, bindings, calls = json.loads(head)
     terms = {name: (term[0], term[1], term[2]) for name, term in bindings.items()}
-    return store, media_type, tuple(default_graphs), tuple(named_graphs), terms
+    return store, media_type, tuple(default_graphs), tuple(named_graphs), terms, tuple(Call(*each) for each in calls)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conversion:
+    """A result of another engine to be written anew: the media types that it comes in and that it goes out in."""
+
+    source_type: str
+    media_type: str
+
+    def encode(self) -> bytes:
+        """The body of its frame."""
+        return json.dumps([self.source_type, self.media_type]).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Conversion:
+        """The conversion in the body of a frame."""
+        source_type, media_type = json.loads(body)
+        return cls(source_type=source_type, media_type=media_type)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +168,7 @@ class Failure:
     line: int | None = None
     column: int | None = None
     near: str = ""
+    retry_after_s: int | None = None
 
     def encode(self) -> bytes:
         """The body of its frame."""

@@ -7,11 +7,14 @@ kills"). Both are found here, where nothing is evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from endpoint.federation.calls import find_calls
 from endpoint.http.problems import Problem
-from endpoint.sparql.lexer import Kind, Token, find_shape, iter_tokens
+from endpoint.sparql.frames import Call
+from endpoint.sparql.lexer import VOLATILE, Kind, Token, find_shape, iter_tokens
+from kg.allowlist import OutsideEndpoint
 from kg.errors import QueryRefused, QuerySyntaxError
 
 __all__ = ["Form", "Inspection", "Limits", "inspect_query"]
@@ -23,7 +26,6 @@ _UPDATES: Final = frozenset(["INSERT", "DELETE", "CLEAR", "CREATE", "DROP", "COP
 _NO_FORM: Final = "A query begins with SELECT, ASK, CONSTRUCT or DESCRIBE, after its prefixes."
 _PROLOGUE: Final = frozenset(["PREFIX", "BASE", "VERSION"])
 _REFUSED: Final = frozenset(["SERVICE", "LOAD"])
-_VOLATILE: Final = frozenset(["NOW", "RAND", "UUID", "STRUUID", "BNODE"])
 # Words that nest or chain in the engine as operators do.
 _CHAINING: Final = frozenset(["UNION", "OPTIONAL", "MINUS", "FILTER", "BIND", "LATERAL", "GRAPH", "EXISTS"])
 
@@ -36,27 +38,29 @@ _USUAL_LENGTH: Final = 4_096
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long and how deep a query may be."""
+    """How long and how deep a query may be, and which endpoints its SERVICE may name, by their IRIs."""
 
     bytes_: int
     depth: int
     operators: int
+    services: Mapping[str, OutsideEndpoint] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a query text is: its form, and whether it answers anew each time."""
+    """What a query text is: its form, whether it answers anew each time, and its SERVICE clauses."""
 
     form: Form
     is_volatile: bool
+    calls: tuple[Call, ...] = ()
 
 
 def inspect_query(text: str, *, limits: Limits) -> Inspection:
     """What a query is, when it may be evaluated.
 
     Raises:
-        Problem: it is too long or too deep, is no query or an update, uses a prefix that it does not declare, or holds
-            SERVICE or LOAD.
+        Problem: it is too long or too deep, is no query or an update, uses a prefix that it does not declare, holds
+            LOAD, or a SERVICE that is not allowed.
     """
     size = len(text) if text.isascii() else len(text.encode())
     if size > limits.bytes_:
@@ -72,7 +76,7 @@ def inspect_query(text: str, *, limits: Limits) -> Inspection:
         if take := takers.get(token.kind):
             take(token)
     inspection = inspector.conclude()
-    if shape is not None:
+    if shape is not None and not inspection.calls:
         if len(_KNOWN) >= _KNOWN_SHAPES:
             _KNOWN.clear()
         _KNOWN[shape, limits] = inspection
@@ -91,6 +95,7 @@ class _Inspector:
         self._is_prologue = True
         self._is_volatile = False
         self._makes_blank_nodes = False
+        self._has_service = False
         # How many operators stand in each pair of brackets that is open, the outermost first.
         self._operators = [0]
         # The kinds of token that say something; the others pass.
@@ -108,11 +113,15 @@ class _Inspector:
             raise Problem(QuerySyntaxError.code, 400, _NO_FORM, members=self._position(None))
         # The blank nodes of a template are new ones each time.
         is_new = self._form == "construct" and self._makes_blank_nodes
-        return Inspection(form=self._form, is_volatile=self._is_volatile or is_new)
+        calls = find_calls(self._text, self._limits.services) if self._has_service else ()
+        return Inspection(form=self._form, is_volatile=self._is_volatile or is_new or bool(calls), calls=calls)
 
     def _take_word(self, token: Token) -> None:
         word = token.text.upper()
         if word in _REFUSED:
+            if word == "SERVICE" and self._limits.services:
+                self._has_service = True
+                return
             detail = (
                 f"{word} would make this server send requests of its own, which it does not do. "
                 "Ask the other endpoint yourself and put its answer into VALUES."
@@ -127,7 +136,7 @@ class _Inspector:
                 detail = f"{word} is an update, sent as a query. This endpoint takes no updates."
                 raise Problem("query-is-update", 400, detail, members=self._position(token))
         self._declares_prefix = self._is_prologue and word == "PREFIX"
-        self._is_volatile |= word in _VOLATILE
+        self._is_volatile |= word in VOLATILE
         if word in _CHAINING:
             self._count(token)
 

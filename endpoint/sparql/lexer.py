@@ -14,7 +14,11 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-__all__ = ["Kind", "Token", "find_shape", "iter_tokens"]
+__all__ = ["VOLATILE", "Kind", "Token", "find_shape", "iter_tokens"]
+
+
+# Functions that give another value each time.
+VOLATILE: Final = frozenset(["NOW", "RAND", "UUID", "STRUUID", "BNODE"])
 
 
 class Kind(Enum):

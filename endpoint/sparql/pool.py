@@ -15,7 +15,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from logging import getLogger
@@ -24,14 +24,13 @@ from typing import Final
 from endpoint.sparql.answer import Answer, StopReason
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
 from endpoint.sparql.failures import busy_problem, closing_problem
-from endpoint.sparql.frames import Job
+from endpoint.sparql.frames import Conversion, Job
 
 __all__ = ["PoolLimits", "QueryPool"]
 
 _log = getLogger(__name__)
 _RESTART_PAUSE_S: Final = 1.0
 _TICK_S: Final = 0.01
-_PATIENCE_S: Final = 0.02
 # How long a worker may be at what nobody wants any more.
 _UNWANTED_S: Final = 0.1
 # Beyond that, queries that take no time only push each other off the processor's caches.
@@ -65,8 +64,6 @@ class QueryPool:
         self._long: set[WorkerConnection] = set()
         # When the workers began their jobs that began one a moment ago: as many at once as there are cores.
         self._fresh: dict[WorkerConnection, float] = {}
-        # What is to be called once a query has taken a while, and since when.
-        self._reminders: dict[Callable[[], None], float] = {}
         self._has_work = asyncio.Event()
         self._starting = 0
         self._store: str | None = None
@@ -76,9 +73,17 @@ class QueryPool:
         self.stopped: Counter[str] = Counter()
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a worker is alive to take a query."""
-        return bool(self._quick)
+    def trouble(self) -> str | None:
+        """Why no query can be taken; None when a worker is alive."""
+        return None if self._quick else "No query worker is alive; new ones are being started."
+
+    def describe(self) -> dict[str, object]:
+        """What the health route shows beside the counts (endpoint.sparql.engine)."""
+        return {}
+
+    def mark(self, store: str) -> str:  # noqa: ARG002 - the signature is that of an engine
+        """What tells the answers of this engine from those of another; nothing, since there is always a pool."""
+        return ""
 
     def counts(self) -> dict[str, int]:
         """How many workers and queries are where, for the health route."""
@@ -126,48 +131,43 @@ class QueryPool:
         for worker in self._idle:
             worker.open_store(path)
 
-    def remind(self, callback: Callable[[], None]) -> None:
-        """Call back once if a query, asked for now, is not over in a moment; ``forget`` it when it is."""
-        self._reminders[callback] = time.monotonic()
-
-    def forget(self, callback: Callable[[], None]) -> None:
-        """Do not call back any more."""
-        self._reminders.pop(callback, None)
-
     def answer(
-        self, job: Job, spending: AbstractContextManager[None] | None = None
+        self,
+        job: Job | Conversion,
+        spending: AbstractContextManager[None] | None = None,
+        source: AsyncIterable[bytes] | None = None,
     ) -> AbstractAsyncContextManager[Answer]:
         """The answer to a job, begun well; leaving the context before its end kills the worker.
 
         Args:
             job: what to ask.
             spending: entered while a worker is busy with the job, not while the job waits for one.
+            source: what a conversion converts; it raises a Problem where that breaks off.
 
         Raises:
             Problem: the job was not admitted, or its evaluation failed before the first byte.
         """
-        return _Asking(self, job, spending)
+        return _Asking(self, Answer(job, spending, source, timeout_s=self.limits.timeout_s))
 
-    def ask(self, job: Job, spending: AbstractContextManager[None] | None) -> Answer:
-        """An answer on its way; whatever comes of it, it must be given to ``end``.
+    def admit(self, answer: Answer) -> None:
+        """Have an answer made; whatever comes of it, it must be given to ``end``.
 
         Raises:
             Problem: the job was not admitted.
         """
         if self._is_closed:
             raise closing_problem()
-        answer = Answer(job, spending, timeout_s=self.limits.timeout_s)
         self._waiting[answer] = None
         self._dispatch()
         if len(self._waiting) > self.limits.queue:
             self._waiting.pop(answer, None)
             raise busy_problem(f"{self.limits.queue} queries are waiting already.")
         self._has_work.set()
-        return answer
 
     def end(self, answer: Answer) -> None:
         """Have the worker back, or kill it where the answer is not complete."""
         worker = answer.worker
+        answer.end_feed()
         answer.assign(None)
         if worker is None:
             self._waiting.pop(answer, None)
@@ -218,14 +218,20 @@ class QueryPool:
 
     def _dispatch(self) -> None:
         """Give those who wait to workers, the longest first."""
-        while self._waiting and (worker := self._choose_worker()):
+        while self._waiting:
             answer = next(iter(self._waiting))
+            worker = self._choose_worker(is_alone=answer.is_alone)
+            if worker is None:
+                return
             del self._waiting[answer]
             answer.assign(worker)
             worker.ask(answer.job, answer)
+            answer.begin_feed()
 
-    def _choose_worker(self) -> WorkerConnection | None:
+    def _choose_worker(self, *, is_alone: bool) -> WorkerConnection | None:
         """The idle one that was used last, since its caches are warm; else one that will soon be done."""
+        if is_alone:
+            return self._idle.pop() if self._idle else None
         if len(self._fresh) < _CORES and self._idle:
             worker = self._idle.pop()
             self._fresh[worker] = time.monotonic()
@@ -299,9 +305,6 @@ class QueryPool:
             if not worker.is_dropping:
                 self._ask_again([each for each in worker.take_back() if isinstance(each, Answer)])
         self._dispatch()
-        for callback in [each for each, since in self._reminders.items() if now - since >= _PATIENCE_S]:
-            del self._reminders[callback]
-            callback()
         for answer in [each for each in self._waiting if now - each.started >= self.limits.queue_wait_s]:
             del self._waiting[answer]
             answer.refuse(busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s."))
@@ -349,16 +352,15 @@ async def _bury(worker: WorkerConnection) -> None:
 class _Asking(AbstractAsyncContextManager[Answer]):
     """One job from its admission to its end; a class, since a generator would cost a look-up a twentieth more."""
 
-    __slots__ = ("_answer", "_job", "_pool", "_spending")
+    __slots__ = ("_answer", "_pool")
 
-    def __init__(self, pool: QueryPool, job: Job, spending: AbstractContextManager[None] | None) -> None:
+    def __init__(self, pool: QueryPool, answer: Answer) -> None:
         self._pool = pool
-        self._job = job
-        self._spending = spending
-        self._answer: Answer | None = None
+        self._answer = answer
 
     async def __aenter__(self) -> Answer:
-        answer = self._answer = self._pool.ask(self._job, self._spending)
+        answer = self._answer
+        self._pool.admit(answer)
         try:
             await answer.begin()
         except BaseException:
@@ -367,5 +369,4 @@ class _Asking(AbstractAsyncContextManager[Answer]):
         return answer
 
     async def __aexit__(self, *_: object) -> None:
-        if self._answer is not None:
-            self._pool.end(self._answer)
+        self._pool.end(self._answer)

@@ -22,13 +22,12 @@ from endpoint.http.negotiation import negotiate_media_type, read_accept
 from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.http.responses import choose_caching
 from endpoint.operations.observe import QueryLog, QueryObserver
-from endpoint.sparql.answer import Answer
 from endpoint.sparql.ask import Asker, Term, iri
+from endpoint.sparql.engine import Engine, Result
 from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
 from endpoint.sparql.frames import Job
 from endpoint.sparql.guard import Limits, inspect_query
 from endpoint.sparql.hints import Vocabulary, find_hints
-from endpoint.sparql.pool import QueryPool
 from endpoint.sparql.protocol import QueryRequest, read_request
 from endpoint.sparql.stream import ClientLeft, Delivery, ResultBroken, stream_answer
 from kg.errors import KgError
@@ -43,6 +42,7 @@ _HTML: Final = "text/html"
 _VARY: Final = {"vary": "Accept"}
 # Below this a query is cheap, and a hint would cost more than it helps, unless nothing was found.
 _WORTH_A_HINT_S: Final = 0.05
+_FEDERATED: Final = "http://www.w3.org/ns/sparql-service-description#BasicFederatedQuery"
 _INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
 
 
@@ -61,6 +61,7 @@ class RouteOptions:
     observer: QueryObserver
     journal: QueryLog
     limits_header: str
+    federation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class _Exchange:
 class SparqlRoute:
     """An ASGI application for the one path; it stands beside the framework's routes for speed."""
 
-    def __init__(self, pool: QueryPool, releases: ServedReleases, asker: Asker, options: RouteOptions) -> None:
+    def __init__(self, pool: Engine, releases: ServedReleases, asker: Asker, options: RouteOptions) -> None:
         self._pool = pool
         self._releases = releases
         self._asker = asker
@@ -138,11 +139,19 @@ class SparqlRoute:
             return
         format_ = choose_format("construct", accept=accept, override=request.format)
         release = self._releases.get(request.release)
-        headers = self._headers(request, format_, release.id, "description")
+        federation = self._options.federation
+        headers = self._headers(request, format_, release, federation, "description")
         if _is_known(headers["etag"], exchange.headers):
             await exchange.reply(Response(status_code=304, headers=headers))
             return
         endpoint = f"{self._options.base_url}/sparql"
+        further: dict[str, Term] = {}
+        if federation:
+            further = {
+                "feature": iri(_FEDERATED),
+                "allowed": Term("literal", federation, "en"),
+                "listing": iri(f"{self._options.base_url}/federation"),
+            }
         body = await self._asker.construct(
             "service-description",
             media_type=format_.written_as,
@@ -156,6 +165,7 @@ class SparqlRoute:
             void=iri(f"{self._options.base_url}/.well-known/void"),
             catalog=iri(f"{self._options.base_url}/catalog"),
             examples=iri(f"{self._options.base_url}/.well-known/sparql-examples"),
+            **further,
         )
         await exchange.reply(Response(body, headers={"Content-Type": format_.content_type, **headers}))
 
@@ -175,7 +185,7 @@ class SparqlRoute:
             headers = {"cache-control": "no-store", **_VARY}
         else:
             graphs = json.dumps([request.default_graphs, request.named_graphs]) if request.has_dataset else ""
-            headers = self._headers(request, format_, release.id, text, graphs)
+            headers = self._headers(request, format_, release, text, graphs)
             if _is_known(headers["etag"], exchange.headers):
                 await exchange.reply(Response(status_code=304, headers=headers))
                 return 0
@@ -185,12 +195,13 @@ class SparqlRoute:
             media_type=format_.written_as,
             default_graphs=request.default_graphs,
             named_graphs=request.named_graphs,
+            calls=inspection.calls,
         )
         client = find_client(exchange.scope, self._options.trusted_proxies)
         self._options.share.check(client)
         started = time.monotonic()
 
-        def describe(answer: Answer) -> list[tuple[bytes, bytes]]:
+        def describe(answer: Result) -> list[tuple[bytes, bytes]]:
             seconds = time.monotonic() - started
             found = {
                 "content-type": format_.content_type,
@@ -215,10 +226,11 @@ class SparqlRoute:
         )
         return await stream_answer(self._pool, job, delivery, self._options.share.spend(client))
 
-    def _headers(self, request: QueryRequest, format_: Format, release_id: str, *parts: str) -> dict[str, str]:
+    def _headers(self, request: QueryRequest, format_: Format, release: Release, *parts: str) -> dict[str, str]:
         """ETag, caching and Vary of an answer that is a function of release and request."""
         # No part but the last can hold the separator.
-        key = "\n".join([release_id, self._options.build, format_.media_type, *reversed(parts)])
+        engine = self._pool.mark(str(release.store_path))
+        key = "\n".join([release.id, engine, self._options.build, format_.media_type, *reversed(parts)])
         caching = choose_caching(is_fixed=self._releases.is_fixed(request.release))
         return {"etag": f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"', "cache-control": caching, **_VARY}
 

@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from starlette.types import Message, Receive, Send
 
 from endpoint.http.problems import Problem
-from endpoint.sparql.answer import Answer
+from endpoint.sparql.engine import Engine, Result
 from endpoint.sparql.frames import Job
-from endpoint.sparql.pool import QueryPool
 
 __all__ = ["ClientLeft", "Delivery", "ResultBroken", "stream_answer"]
+
+
+_PATIENCE_S: Final = 0.02
 
 
 class ResultBroken(Exception):
@@ -32,11 +34,11 @@ class Delivery:
     is_head: bool
     receive: Receive
     send: Send
-    describe: Callable[[Answer], list[tuple[bytes, bytes]]]
+    describe: Callable[[Result], list[tuple[bytes, bytes]]]
     max_bytes: int
 
 
-async def stream_answer(pool: QueryPool, job: Job, delivery: Delivery, spending: AbstractContextManager[None]) -> int:
+async def stream_answer(pool: Engine, job: Job, delivery: Delivery, spending: AbstractContextManager[None]) -> int:
     """How many bytes were sent, after asking the pool and sending the result as it came.
 
     When the client leaves, its worker is stopped.
@@ -48,7 +50,6 @@ async def stream_answer(pool: QueryPool, job: Job, delivery: Delivery, spending:
     running = asyncio.current_task()
     assert running is not None
     watch = _LeaverWatch(delivery.receive, running)
-    pool.remind(watch.begin)
     try:
         async with pool.answer(job, spending) as answer:
             return await _send_result(answer, delivery)
@@ -59,7 +60,6 @@ async def stream_answer(pool: QueryPool, job: Job, delivery: Delivery, spending:
         running.uncancel()
         raise ClientLeft from None
     finally:
-        pool.forget(watch.begin)
         watch.end()
 
 
@@ -75,13 +75,15 @@ class _LeaverWatch:
         self._receive = receive
         self._running = running
         self._task: asyncio.Task[None] | None = None
-
-    def begin(self) -> None:
-        self._task = asyncio.create_task(self._watch())
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._begin)
 
     def end(self) -> None:
+        self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -90,7 +92,7 @@ class _LeaverWatch:
         self._running.cancel()
 
 
-async def _send_result(answer: Answer, delivery: Delivery) -> int:
+async def _send_result(answer: Result, delivery: Delivery) -> int:
     """One that is complete already goes out in one piece, with its length."""
     send = delivery.send
     headers = delivery.describe(answer)

@@ -15,16 +15,18 @@ import socket
 import sys
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import pyoxigraph as ox
 
 from endpoint.sparql.frames import (
     FRAME_BYTES,
     Binding,
+    Conversion,
     Failure,
     Frame,
     FrameDecoder,
@@ -35,9 +37,12 @@ from endpoint.sparql.frames import (
     encode_whole,
 )
 from endpoint.sparql.rows import count_rows
-from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError
+from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError, RemoteError
 from kg.rdfio import load_prefixes
 from kg.store import QueryResult, open_read_only, write_result
+
+if TYPE_CHECKING:
+    from endpoint.federation.relay import Relay
 
 __all__ = ["main"]
 
@@ -46,6 +51,7 @@ _OPEN_STORES: Final = 2
 _SMALL: Final = 2_000
 _POSITION: Final = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 _NEAR: Final = 24
+_TRUTH: Final = "__ASK_RETVAL"
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 
@@ -90,7 +96,9 @@ class _FrameWriter:
 
 
 class _Worker:
-    def __init__(self, connection: socket.socket, *, memory_bytes: int, prefixes_path: Path) -> None:
+    def __init__(
+        self, connection: socket.socket, link: socket.socket | None, *, memory_bytes: int, prefixes_path: Path
+    ) -> None:
         self._connection = connection
         self._memory_bytes = memory_bytes
         self._prefixes_path = prefixes_path
@@ -99,16 +107,24 @@ class _Worker:
         self._has_no_network = _leave_network()
         self._decoder = FrameDecoder()
         self._frames: deque[Frame] = deque()
+        self._relay = None if link is None else _make_relay(link, has_own_loopback=self._has_no_network)
 
     def serve(self) -> None:
         """Answer until the server closes the connection."""
         self._connection.sendall(encode_frame(FrameKind.READY, bytes([self._has_no_network])))
-        while data := self._connection.recv(FRAME_BYTES):
+        while (frame := self._next_frame()) is not None:
+            self._take(frame)
+            if self._frames:
+                self._look_for_drop()
+
+    def _next_frame(self) -> Frame | None:
+        """The next frame; None once the server has closed the connection."""
+        while not self._frames:
+            data = self._connection.recv(FRAME_BYTES)
+            if not data:
+                return None
             self._frames.extend(self._decoder.feed(data))
-            while self._frames:
-                self._take(self._frames.popleft())
-                if self._frames:
-                    self._look_for_drop()
+        return self._frames.popleft()
 
     def _look_for_drop(self) -> None:
         """Forget jobs that the server has taken back while the one before them ran."""
@@ -131,13 +147,45 @@ class _Worker:
             with suppress(KgError):
                 self._open(frame.body.decode())
             return
+        if frame.kind is FrameKind.CONVERT:
+            self._take_conversion(Conversion.decode(frame.body))
+            return
         job = Job.decode(frame.body)
         try:
-            self._answer(job)
+            if job.calls:
+                self._answer_federated(job)
+            else:
+                self._answer(job)
         except QuerySyntaxError as error:
             self._fail(_locate(error, job.text))
         except KgError as error:
             self._fail(Failure(code=error.code, message=str(error)))
+
+    def _take_conversion(self, conversion: Conversion) -> None:
+        feed = _Feed(self._next_frame)
+        try:
+            self._convert(feed, conversion)
+        except KgError as error:
+            feed.drain()
+            self._fail(Failure(code=error.code, message=str(error)))
+
+    def _convert(self, feed: _Feed, conversion: Conversion) -> None:
+        writer = _FrameWriter(self._connection, conversion.media_type)
+        output, source = cast("IO[bytes]", writer), cast("IO[bytes]", feed)
+        rdf_format = ox.RdfFormat.from_media_type(conversion.media_type)
+        source_format = ox.RdfFormat.from_media_type(conversion.source_type)
+        try:
+            if rdf_format is not None and source_format is not None:
+                triples = (each.triple for each in ox.parse(source, format=source_format))
+                self._write_triples(triples, output, rdf_format)
+            else:
+                result = ox.parse_query_results(source, format=_find_results_format(conversion.source_type))
+                write_result(_read_truth(result), output, media_type=conversion.media_type)
+        except SyntaxError as error:
+            raise RemoteError(f"the result of the other engine cannot be read: {error.msg}") from error
+        # A truth value is read before its document ends.
+        feed.drain()
+        writer.finish()
 
     def _fail(self, failure: Failure) -> None:
         self._connection.sendall(encode_frame(FrameKind.FAILURE, failure.encode()))
@@ -152,7 +200,24 @@ class _Worker:
         self._stores.move_to_end(path)
         return store
 
-    def _answer(self, job: Job) -> None:
+    def _answer_federated(self, job: Job) -> None:
+        from endpoint.federation.relay import RemoteFailed  # noqa: PLC0415 - workers without a link do without it
+
+        assert self._relay is not None
+        with self._relay.serve(job) as relayed:
+            try:
+                self._relay.bind(self._open(job.store))
+                self._answer(relayed, check=self._relay.check)
+            except QuerySyntaxError as error:
+                self._fail(self._relay.locate(_locate(error, relayed.text)))
+            except RemoteFailed as error:
+                self._fail(error.failure)
+            except KgError as error:
+                # Of a request that failed, the engine knows no more than that.
+                self._fail(self._relay.failure or Failure(code=error.code, message=str(error)))
+
+    def _answer(self, job: Job, check: Callable[[], None] | None = None) -> None:
+        """Write the result of a job; ``check`` may still raise when all of it is made."""
         store = self._open(job.store)
         result = _evaluate(store, job)
         writer = _FrameWriter(self._connection, job.media_type)
@@ -163,12 +228,15 @@ class _Worker:
             self._write_triples(result, output, rdf_format)
         else:
             write_result(result, output, media_type=job.media_type)
+        if check is not None:
+            check()
         writer.finish()
 
-    def _write_triples(self, triples: ox.QueryTriples, output: IO[bytes], rdf_format: ox.RdfFormat) -> None:
+    def _write_triples(self, triples: Iterable[ox.Triple], output: IO[bytes], rdf_format: ox.RdfFormat) -> None:
         """Write triples; few are sorted and get only the prefixes that they use, many go out as they come."""
         if self._prefixes is None:
             self._prefixes = load_prefixes(self._prefixes_path)
+        triples = iter(triples)
         try:
             first = list(islice(triples, _SMALL + 1))
             if len(first) <= _SMALL:
@@ -180,6 +248,50 @@ class _Worker:
             if isinstance(error, (BrokenPipeError, ConnectionError)):
                 raise
             raise RdfError(f"the result cannot be written: {error}") from error
+
+
+class _Feed:
+    """A file that the input of a conversion is read from, frame by frame."""
+
+    def __init__(self, next_frame: Callable[[], Frame | None]) -> None:
+        self._next_frame = next_frame
+        self._rest = b""
+        self._is_at_end = False
+
+    def read(self, size: int = -1) -> bytes:
+        """At most so many bytes (io.RawIOBase); none at the end."""
+        while not self._rest and not self._is_at_end:
+            self._rest = self._next()
+        size = len(self._rest) if size < 0 else size
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def drain(self) -> None:
+        """Read what is left, so that the next frame is the next job."""
+        while not self._is_at_end:
+            self._next()
+
+    def _next(self) -> bytes:
+        frame = self._next_frame()
+        if frame is None:
+            raise ConnectionError("the server is gone")
+        self._is_at_end = frame.kind is FrameKind.END
+        return frame.body
+
+
+def _find_results_format(media_type: str) -> ox.QueryResultsFormat:
+    found = ox.QueryResultsFormat.from_media_type(media_type)
+    assert found is not None, media_type
+    return found
+
+
+def _read_truth(result: ox.QuerySolutions | ox.QueryBoolean) -> ox.QuerySolutions | ox.QueryBoolean:
+    """The result, and the truth value in place of the table that old Virtuoso servers make of one."""
+    if isinstance(result, ox.QuerySolutions) and [each.value for each in result.variables] == [_TRUTH]:
+        # One row with 1 for true, none for false.
+        truth = b"true" if any(getattr(row[0], "value", "") in ("1", "true") for row in result) else b"false"
+        return ox.parse_query_results(truth, format=ox.QueryResultsFormat.TSV)
+    return result
 
 
 def _evaluate(store: ox.Store, job: Job) -> QueryResult:
@@ -263,6 +375,14 @@ def _leave_network() -> bool:
     return bool(libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
 
 
+def _make_relay(link: socket.socket, *, has_own_loopback: bool) -> Relay:
+    from endpoint.federation.relay import Relay, raise_loopback  # noqa: PLC0415 - as above
+
+    if has_own_loopback:
+        raise_loopback()
+    return Relay(link)
+
+
 def _end_with_server(connection: socket.socket) -> None:
     """End the process when the server's end of the socket closes, even in the middle of a query."""
     poller = select.poll()
@@ -273,14 +393,15 @@ def _end_with_server(connection: socket.socket) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a worker: ``DESCRIPTOR MEMORY_BYTES PREFIXES_PATH``."""
-    descriptor, memory_bytes, prefixes_path = arguments
+    """Run a worker: ``MEMORY_BYTES PREFIXES_PATH DESCRIPTOR [DESCRIPTOR_OF_THE_GATEWAY]``."""
+    memory_bytes, prefixes_path, *descriptors = arguments
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if hasattr(os, "SCHED_BATCH"):
         # A worker that wakes up does not push the server off its processor: 8 % more look-ups.
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    connection = socket.socket(fileno=int(descriptor))
-    worker = _Worker(connection, memory_bytes=int(memory_bytes), prefixes_path=Path(prefixes_path))
+    connection, *links = (socket.socket(fileno=int(each)) for each in descriptors)
+    link = links[0] if links else None
+    worker = _Worker(connection, link, memory_bytes=int(memory_bytes), prefixes_path=Path(prefixes_path))
     threading.Thread(target=_end_with_server, args=(connection,), daemon=True).start()
     # The engine recurses: a deep stack is only address space until it is used.
     threading.stack_size(_STACK_BYTES)

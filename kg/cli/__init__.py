@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from kg.cli import doctor, graph, release, server
+from kg.cli import bring, doctor, graph, links, mirror, publish, release, server
 from kg.errors import KgError
 
 __all__ = ["main", "make_parser"]
@@ -53,7 +53,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kg {version('chap-kg')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     graph.add_commands(commands)
+    bring.add_commands(commands)
+    links.add_commands(commands)
+    mirror.add_commands(commands)
     server.add_commands(commands)
     release.add_commands(commands)
+    publish.add_commands(commands)
     doctor.add_commands(commands)
     return parser

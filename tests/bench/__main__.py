@@ -34,7 +34,7 @@ def main() -> int:
             continue
         print(f"{name} ...", file=sys.stderr)
         figures = sparql.run_peer(name, data, seconds=options.seconds, organisations=options.quads // 40)
-        figures.questions_s, figures.questions_right = sparql.run_questions(
+        figures.questions_s, figures.questions_right, figures.questions_asked = sparql.run_questions(
             name, shipped, _ROOT / "ontology" / "questions"
         )
         print(figures, file=sys.stderr)

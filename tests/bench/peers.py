@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PEERS", "Dataset", "Peer", "find_missing", "free_port", "peak_memory_mib", "processor_seconds"]
+from tests.servers import INSTALL, find_command, find_free_port, need_command, run_program, run_virtuoso
+
+__all__ = ["PEERS", "Dataset", "Peer", "find_missing", "peak_memory_mib", "processor_seconds"]
 
 
 @dataclass(frozen=True)
@@ -38,22 +33,10 @@ class Peer:
     pid: int
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def find_missing(name: str) -> str | None:
     """What to install before a peer can take part, or None."""
-    command, cure = {
-        "chap": ("kg", "pip install chap-kg"),
-        "oxigraph": ("oxigraph", "pip install oxigraph"),
-        "rdflib-endpoint": ("rdflib-endpoint", "pip install 'rdflib-endpoint[cli]'"),
-        "virtuoso": ("virtuoso-t", "apt-get install virtuoso-opensource"),
-    }[name]
-    return None if _find(command) else f"{name}: {command} is missing ({cure})"
+    command = {"chap": "kg", "virtuoso": "virtuoso-t"}.get(name, name)
+    return None if find_command(command) else f"{name}: {command} is missing ({INSTALL.get(command, 'pip install .')})"
 
 
 def peak_memory_mib(pid: int) -> float:
@@ -83,8 +66,8 @@ def processor_seconds(pid: int) -> float:
 @contextmanager
 def chap(data: Dataset) -> Iterator[Peer]:
     """Ours."""
-    port = free_port()
-    command = [_need("kg"), "serve", "--port", str(port), "--releases", str(data.releases_dir)]
+    port = find_free_port()
+    command = [need_command("kg"), "serve", "--port", str(port), "--releases", str(data.releases_dir)]
     with _running("chap", command, f"http://127.0.0.1:{port}/sparql") as peer:
         yield peer
 
@@ -92,8 +75,15 @@ def chap(data: Dataset) -> Iterator[Peer]:
 @contextmanager
 def oxigraph(data: Dataset) -> Iterator[Peer]:
     """The server of the engine itself, in Rust, on the same store files."""
-    port = free_port()
-    command = [_need("oxigraph"), "serve-read-only", "--location", str(data.store), "--bind", f"127.0.0.1:{port}"]
+    port = find_free_port()
+    command = [
+        need_command("oxigraph"),
+        "serve-read-only",
+        "--location",
+        str(data.store),
+        "--bind",
+        f"127.0.0.1:{port}",
+    ]
     with _running("oxigraph", command, f"http://127.0.0.1:{port}/query") as peer:
         yield peer
 
@@ -101,8 +91,8 @@ def oxigraph(data: Dataset) -> Iterator[Peer]:
 @contextmanager
 def rdflib_endpoint(data: Dataset) -> Iterator[Peer]:
     """The usual Python endpoint, with the default in-memory store of rdflib."""
-    port = free_port()
-    command = [_need("rdflib-endpoint"), "serve", str(data.triples), "--host", "127.0.0.1", "--port", str(port)]
+    port = find_free_port()
+    command = [need_command("rdflib-endpoint"), "serve", str(data.triples), "--host", "127.0.0.1", "--port", str(port)]
     with _running("rdflib-endpoint", command, f"http://127.0.0.1:{port}/", patience_s=600) as peer:
         yield peer
 
@@ -110,75 +100,30 @@ def rdflib_endpoint(data: Dataset) -> Iterator[Peer]:
 @contextmanager
 def virtuoso(data: Dataset) -> Iterator[Peer]:
     """Virtuoso with the triples bulk-loaded into one graph, 2 GB of buffers."""
-    http, sql = free_port(), free_port()
     home = data.triples.parent / "virtuoso"
     shutil.rmtree(home, ignore_errors=True)
-    home.mkdir()
-    (home / "virtuoso.ini").write_text(
-        "[Database]\nDatabaseFile=v.db\nTransactionFile=v.trx\nErrorLogFile=v.log\nLockFile=v.lck\nxa_persistent_file=v.pxa\n"
-        "[TempDatabase]\nDatabaseFile=t.db\nTransactionFile=t.trx\n"
-        f"[Parameters]\nServerPort=127.0.0.1:{sql}\nDirsAllowed={data.triples.parent}\nNumberOfBuffers=170000\nMaxDirtyBuffers=130000\n"
-        f"[HTTPServer]\nServerPort=127.0.0.1:{http}\nServerRoot={home}\nServerThreads=20\n"
-        "[SPARQL]\nResultSetMaxRows=2000000\nMaxQueryExecutionTime=60\n",
-        encoding="utf-8",
-    )
-    command = [_need("virtuoso-t"), "+foreground", "+configfile", str(home / "virtuoso.ini")]
-    with _running("virtuoso", command, f"http://127.0.0.1:{http}/sparql", cwd=home, patience_s=120) as peer:
+    parameters = f"DirsAllowed={data.triples.parent}\nNumberOfBuffers=170000\nMaxDirtyBuffers=130000"
+    with run_virtuoso(
+        home, parameters=parameters, sparql="ResultSetMaxRows=2000000\nMaxQueryExecutionTime=60"
+    ) as running:
         statements = (
             f"ld_dir('{data.triples.parent}', '{data.triples.name}', 'urn:chap'); rdf_loader_run(); checkpoint;"
         )
         subprocess.run(
-            [_need("isql-vt"), f"127.0.0.1:{sql}", "dba", "dba", f"exec={statements}"], check=True, capture_output=True
+            [need_command("isql-vt"), f"127.0.0.1:{running.sql_port}", "dba", "dba", f"exec={statements}"],
+            check=True,
+            capture_output=True,
         )
-        yield Peer(peer.name, peer.url + "?default-graph-uri=urn%3Achap", peer.pid)
+        yield Peer("virtuoso", f"{running.url}/sparql?default-graph-uri=urn%3Achap", running.pid)
 
 
 PEERS = {"chap": chap, "oxigraph": oxigraph, "rdflib-endpoint": rdflib_endpoint, "virtuoso": virtuoso}
 
 
-def _find(command: str) -> str | None:
-    beside = Path(sys.executable).parent / command
-    return str(beside) if beside.exists() else shutil.which(command)
-
-
-def _need(command: str) -> str:
-    found = _find(command)
-    if found is None:
-        raise FileNotFoundError(command)
-    return found
-
-
 @contextmanager
-def _running(
-    name: str, command: list[str], url: str, *, cwd: Path | None = None, patience_s: float = 60
-) -> Iterator[Peer]:
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd, start_new_session=True
-    )
-    try:
-        _wait_for(process, url, patience_s)
+def _running(name: str, command: list[str], url: str, *, patience_s: float = 60) -> Iterator[Peer]:
+    with run_program(command, url, patience_s=patience_s) as process:
         yield Peer(name, url, process.pid)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _wait_for(process: subprocess.Popen[bytes], url: str, patience_s: float) -> None:
-    ask = url + "?" + urllib.parse.urlencode({"query": "ASK {}"})
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        try:
-            with urllib.request.urlopen(ask, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise TimeoutError(f"{url} did not answer within {patience_s} s")
 
 
 def _family(pid: int) -> list[int]:

@@ -52,6 +52,7 @@ class Figures:
     idle_after_s: float = float("nan")
     questions_s: float = float("nan")
     questions_right: int = 0
+    questions_asked: int = 0
 
 
 def prepare(directory: Path, *, quads: int) -> Dataset:
@@ -108,21 +109,22 @@ def run_peer(name: str, data: Dataset, *, seconds: float, organisations: int) ->
     return figures
 
 
-def run_questions(name: str, data: Dataset, questions: Path) -> tuple[float, int]:
-    """Seconds for all competency questions on the shipped data, each asked a second time, and how many were right.
+def run_questions(name: str, data: Dataset, questions: Path) -> tuple[float, int, int]:
+    """Seconds for all questions on the shipped data, each asked a second time, how many were right, and of how many.
 
     Asking ends at the first that is not answered within a minute: the server may still be busy with it.
     """
     seconds, right = 0.0, 0
+    stored = list(load_directory(questions))
     with PEERS[name](data) as peer:
-        for query in load_directory(questions):
+        for query in stored:
             expected = (questions / f"{query.path.stem}.expected.tsv").read_text(encoding="utf-8").count("\n") - 1
             if math.isnan(_time(peer, query.text)[0]):
                 break
             took, body = _fetch(peer, query.text)
             seconds += took
             right += body is not None and len(json.loads(body)["results"]["bindings"]) == expected
-    return seconds, right
+    return seconds, right, len(stored)
 
 
 def _lookups(organisations: int) -> list[str]:

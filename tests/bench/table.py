@@ -13,7 +13,6 @@ from tests.bench.sparql import Figures
 __all__ = ["make_table", "write_into"]
 
 _REFERENCE = "oxigraph"
-_BEGIN, _END = "<!-- bench: begin -->\n", "<!-- bench: end -->"
 
 
 def make_table(results: Mapping[str, Figures]) -> str:
@@ -59,7 +58,7 @@ def make_table(results: Mapping[str, Figures]) -> str:
             digits=2,
             better="less",
         ),
-        row("right of the 14 questions", "", lambda each: float(each.questions_right)),
+        row(f"right of the {_count_questions(results)} questions", "", lambda each: float(each.questions_right)),
         row("look-ups beside four runaway clients", "/s", of("guarded", "per_second"), better="more"),
         row("their p99", "ms", of("guarded", "p99_ms"), digits=1),
         row("look-ups that failed", "", of("guarded", "errors")),
@@ -70,8 +69,19 @@ def make_table(results: Mapping[str, Figures]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_into(readme: Path, table: str, conditions: str) -> None:
-    """Put the table where README shows it, with the conditions it was made under."""
+def _count_questions(results: Mapping[str, Figures]) -> int:
+    return max(figures.questions_asked for figures in results.values())
+
+
+def write_into(readme: Path, table: str, conditions: str, *, mark: str = "bench") -> None:
+    """Put the table where README shows it, between two comments, with the conditions it was made under.
+
+    Raises:
+        ValueError: README has no such place.
+    """
+    begin, end = f"<!-- {mark}: begin -->\n", f"<!-- {mark}: end -->"
     text = readme.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.DOTALL)
-    readme.write_text(pattern.sub(lambda _: f"{_BEGIN}{conditions}\n\n{table}{_END}", text), encoding="utf-8")
+    if begin not in text or end not in text:
+        raise ValueError(f"{readme} has no {begin.strip()} and {end}")
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    readme.write_text(pattern.sub(lambda _: f"{begin}{conditions}\n\n{table}{end}", text), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -66,12 +67,16 @@ def _targets(accounting: dict[tuple[str, int], list[dict[str, str]]]) -> set[str
 
 def _name_rows(table: str) -> set[str]:
     """The rows of a table as the accounting names them: the key, of a relation without its date."""
-    keys = {"relations": ["subject_id", "relation", "object_id", "source_id"]}.get(table, ["id"])
+    keys = {
+        "relations": ["subject_id", "relation", "object_id", "source_id"],
+        "edih/nuts": ["hub_id"],
+        "edih/websites": ["hub_id"],
+    }.get(table, ["id"])
     return {"/".join([table, *(row[key] for key in keys)]) for row in _read(DATA / f"{table}.csv")}
 
 
 def test_every_target_is_a_row(accounting: dict[tuple[str, int], list[dict[str, str]]]) -> None:
-    tables = {target.partition("/")[0] for target in _targets(accounting)}
+    tables = {re.match(r"(edih/)?[^/]*", target)[0] for target in _targets(accounting)}  # type: ignore[index]
     known = {row for table in tables if (DATA / f"{table}.csv").exists() for row in _name_rows(table)}
     concepts = {
         quad.subject.value
@@ -93,4 +98,6 @@ def test_every_row_of_a_table_stands_behind_a_node_of_the_graph(lifted: Lifted) 
     for table in load_tables(settings.data_dir, settings.ontology_dir):
         if table.name in {"kinds", "relation-types", "fact-types", "accounting"}:
             continue
+        if table.name in {"edih/columns", "edih/countries", "edih/towns"}:
+            continue  # read by the import, not by the build
         assert [row.record for row in table.rows if row.record not in records] == [], table.name

@@ -125,6 +125,7 @@ def test_nothing_reached_from_a_dataset_is_another_dataset_or_the_catalogue(page
     datasets = set(page.subjects(RDF.type, DCAT.Dataset))
     assert {str(each).removeprefix(DATASET) for each in datasets} == {
         "chap",
+        "edih",
         "hesse",
         "ontology",
         "shapes",
@@ -152,6 +153,7 @@ def test_services_are_reached_by_one_distribution_each(page: Graph) -> None:
         served.setdefault(name, set()).add(kind)
     assert served == {
         "chap": {"sparql", "api", "feed"},
+        "edih": {"sparql"},
         "hesse": {"sparql"},
         "ontology": {"sparql"},
         "vocabularies": {"sparql"},

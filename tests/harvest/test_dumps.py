@@ -22,7 +22,8 @@ from tests.protocol.conftest import RunningServer, server
 
 __all__ = ["server"]
 
-DATASETS = ("chap", "hesse", "ontology", "vocabularies", "shapes")
+RESTRICTED = "restricted-ec-europa-eu-eurostat-tercet-flatfiles-do"
+DATASETS = ("chap", "edih", "hesse", "ontology", "vocabularies", "shapes", RESTRICTED)
 IMMUTABLE = "public, max-age=31536000, immutable"
 TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
 

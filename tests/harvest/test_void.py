@@ -74,7 +74,7 @@ def test_description_names_its_datasets(void: Graph, release: Release) -> None:
     parts = {
         str(each) for each in void.objects(CHAP, VOID.subset) if str(each).startswith(DATASET) and "#" not in str(each)
     }
-    assert parts == {DATASET + name for name in ("hesse", "ontology", "vocabularies")}
+    assert parts == {DATASET + name for name in ("edih", "hesse", "ontology", "vocabularies")}
 
 
 def test_counts_are_those_of_the_store(void: Graph, store: ox.Store, release: Release) -> None:

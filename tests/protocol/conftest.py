@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -32,7 +33,11 @@ class RunningServer:
 
 @contextmanager
 def run_server(releases_dir: Path, log_path: Path, **settings: object) -> Iterator[RunningServer]:
-    """A server of its own, with ``ENDPOINT_`` settings; stopped by SIGTERM, and stopped well."""
+    """A server of its own, with ``ENDPOINT_`` settings; stopped by SIGTERM, and stopped well.
+
+    ``wrapper`` is no setting but a command, which becomes the one that is written behind it.
+    """
+    wrapper = shlex.split(str(settings.pop("wrapper", "")))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -40,7 +45,8 @@ def run_server(releases_dir: Path, log_path: Path, **settings: object) -> Iterat
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ENDPOINT_")}
     environment |= {f"ENDPOINT_{name.upper()}": str(value) for name, value in chosen.items()}
     with log_path.open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "endpoint.server"], env=environment, stdout=log, stderr=log)
+        command = [*wrapper, sys.executable, "-m", "endpoint.server"]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     server = RunningServer(f"http://127.0.0.1:{port}", process, log_path)
     try:
         _wait_until_live(server)

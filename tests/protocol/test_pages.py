@@ -100,6 +100,47 @@ def test_thing_page_shows_relations_figures_and_their_sources(client: httpx.Clie
     assert cited == set(re.findall(r'<li id="source-(\d+)">', page))
 
 
+def test_hubs_are_filtered_by_country_technology_and_level(client: httpx.Client) -> None:
+    asked = {"country": "ES", "technology": "robotics", "level": "4", "lang": "en"}
+    page = client.get("/hubs", params=asked).text
+    total = re.search(r"(\d+) found", page)
+    assert total is not None
+    items = client.get("/api/v1/hubs", params=asked | {"limit": "1000"}).status_code
+    assert items == 400, "the API has no language"
+    found = client.get("/api/v1/hubs", params={k: v for k, v in asked.items() if k != "lang"}).json()
+    assert found["total"] == int(total[1]) > 5
+    assert all("https://w3id.org/chap/id/place/es" in item["countries"] for item in found["items"])
+    deeper = client.get("/api/v1/hubs", params={"country": "ES", "technology": "robotics", "level": "5"}).json()
+    assert 0 < deeper["total"] < found["total"]
+
+
+def test_hubs_without_a_filter_offer_hesse_germany_and_europe(client: httpx.Client) -> None:
+    page = client.get("/hubs", params={"lang": "de"}).text
+    for path in ("/hubs?region=DE7&amp;lang=de", "/hubs?country=DE&amp;lang=de"):
+        assert f'href="{path}"' in page, path
+    hesse = client.get("/hubs", params={"region": "DE7", "lang": "en"}).text
+    assert "EDITH" in hesse
+    assert "Zaragoza" not in hesse
+
+
+@pytest.mark.parametrize("level", ["0", "6", "high"])
+def test_level_that_is_none_is_a_bad_parameter(client: httpx.Client, level: str) -> None:
+    assert_problem(client.get("/hubs", params={"level": level}), 400, "bad-parameter")
+    assert_problem(client.get("/api/v1/hubs", params={"level": level}), 400, "bad-parameter")
+
+
+@pytest.mark.parametrize(("language", "day"), [("de", "Stand 5. Mai 2025"), ("en", "as of 5 May 2025")])
+def test_type_and_levels_of_a_hub_say_as_of_when(client: httpx.Client, language: str, day: str) -> None:
+    thing = client.get("/doc/organisation/de-edith", params={"lang": language}, headers={"Accept": "text/html"}).text
+    assert f"EDIH, {day}" in thing
+    # One day for each of the three lists, and one for the type.
+    assert thing.count(day) == 4
+    listed = client.get("/hubs", params={"q": "EDITH", "lang": language}).text
+    assert f"EDIH, {day}" in listed
+    (item,) = client.get("/api/v1/hubs", params={"q": "EDITH –"}).json()["items"]
+    assert item["edihType"] == {"value": "https://w3id.org/chap/scheme/edih-type/edih", "asOf": "2025-05-05"}
+
+
 def test_page_asks_for_nothing_from_elsewhere(client: httpx.Client) -> None:
     response = client.get("/", headers={"Accept": "text/html"})
     assert not re.search(r'<(?:script|img|iframe)[^>]+src="https?:', response.text)

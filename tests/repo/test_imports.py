@@ -12,10 +12,13 @@ import pytest
 
 FENCES = {
     # what                 who may import it
-    "pyoxigraph": ("kg/", "endpoint/sparql/worker"),
+    # The relay and its solutions are loaded by workers only.
+    "pyoxigraph": ("kg/", "endpoint/sparql/worker", "endpoint/federation/relay", "endpoint/federation/solutions"),
     "pyshacl": ("kg/validation/second.py",),
     "shacl": ("kg/validation/native.py",),
+    "httpx": ("kg/graph_store.py", "endpoint/sparql/remote.py"),
     "SPARQLWrapper": ("kg/remote.py",),
+    "httpcore": ("endpoint/federation/client.py",),
     "fastapi": ("endpoint/",),
     "starlette": ("endpoint/",),
     "granian": ("endpoint/",),

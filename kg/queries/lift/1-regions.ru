@@ -17,8 +17,9 @@ INSERT {
   GRAPH row:trace { ?region prov:wasDerivedFrom ?row }
 }
 WHERE {
-  ?row xyz:table "nuts" ; xyz:code ?code ; xyz:name_de ?name_de ; xyz:graph ?g .
+  ?row xyz:table "nuts" ; xyz:code ?code ; xyz:graph ?g .
   BIND(IRI(CONCAT("http://data.europa.eu/nuts/code/", ?code)) AS ?region)
+  OPTIONAL { ?row xyz:name_de ?name_de }
   OPTIONAL { ?row xyz:name_en ?name_en }
   OPTIONAL { ?row xyz:broader ?broader BIND(IRI(CONCAT("http://data.europa.eu/nuts/code/", ?broader)) AS ?wider) }
 } ;

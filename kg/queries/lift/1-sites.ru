@@ -35,11 +35,14 @@ WHERE {
   OPTIONAL { ?row xyz:lat ?lat ; xyz:lon ?lon }
   OPTIONAL {
     ?row xyz:street ?street .
-    ?place_row xyz:table "places" ; xyz:id ?place ; xyz:name_de ?town_name .
-    BIND(IRI(CONCAT(STR(?site), "#address")) AS ?address)
+    ?place_row xyz:table "places" ; xyz:id ?place .
+    OPTIONAL { ?place_row xyz:name_de ?german }
+    OPTIONAL { ?place_row xyz:name_en ?english }
+    BIND(COALESCE(?german, ?english) AS ?town_name)
     BIND(STR(?town_name) AS ?town)
     OPTIONAL { ?row xyz:postcode ?postcode }
   }
+  BIND(IF(BOUND(?street), IRI(CONCAT(STR(?site), "#address")), ?unbound) AS ?address)
   OPTIONAL { ?seat xyz:table "places" ; xyz:id ?place ; xyz:kind ?place_kind }
   BIND(IF(BOUND(?lat), precision:address, IF(?place_kind IN ("city", "municipality"), precision:town, precision:region)) AS ?precision)
 }
