@@ -81,7 +81,7 @@ def _iter_directories(root: Path) -> Iterator[Path]:
 
 
 def _examine_journal(releases: Releases) -> Iterator[Problem]:
-    if releases.journal_path.exists() and not releases.journal_path.read_bytes().endswith(b"\n"):
+    if _is_torn(releases.journal_path):
         what = f"{releases.journal_path}: its last line is torn; it was never committed"
         yield Problem(where="journal", what=what, cure=_REPAIR, is_safe=True)
 
@@ -150,6 +150,11 @@ def _examine_feed(root: Path, journal: Sequence[JournalEntry]) -> Iterator[Probl
     if feed.steps < ready:
         what = f"{feed.root}: has taken in {feed.steps} of {ready} publications"
         yield Problem(where="feed", what=what, cure=_REPAIR, is_safe=True)
-    if feed.log_path.exists() and not feed.log_path.read_bytes().endswith(b"\n"):
+    if _is_torn(feed.log_path):
         what = f"{feed.log_path}: its last line is torn; it was never committed"
         yield Problem(where="feed", what=what, cure=_REPAIR, is_safe=True)
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether a file of lines ends within a line."""
+    return path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")

@@ -182,6 +182,8 @@ def _examine_steps(feed: Feed, journal: Sequence[JournalEntry]) -> Iterator[str]
     assert feed.last is not None
     if feed.steps > len(journal) or journal[feed.steps - 1].release != feed.last.release:
         yield f"{feed.log_path}: knows publications that the journal does not"
+    if sorted(feed.pages) != list(range(1, len(feed.pages) + 1)):
+        yield f"{feed.log_path}: a page is missing in it"
 
 
 def _examine_page(path: Path, length: PageLength) -> Iterator[str]:

@@ -156,6 +156,9 @@ def _examine_archive(unpacked: Path, path: Path) -> tuple[tuple[JournalEntry, ..
         name = journal[-1].release
         release = Release(name, int(name.partition("-")[0]), unpacked / _RELEASE)
         problems = [*examine_release(release), *examine_feed(unpacked, journal)]
+        feed = load_feed(unpacked)
+        if feed.steps and not feed.steps == feed.seen == len(journal):
+            problems.append(f"{feed.log_path}: does not end where the journal does")
     except (ReleaseDamaged, RecursionError) as error:
         problems = [str(error)]
     if problems:

@@ -217,6 +217,14 @@ def test_directory_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_first_line_that_was_torn_leaves_an_empty_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(b'{"sequence":1')
+    assert main(["doctor", "--releases", str(tmp_path)]) == 1
+    assert main(["doctor", "--repair", "--releases", str(tmp_path)]) == 0
+    assert journal.read_bytes() == b""
+
+
 def test_directory_without_releases_has_no_problems(tmp_path: Path) -> None:
     assert main(["doctor", "--releases", str(tmp_path)]) == 0
     assert list(tmp_path.iterdir()) == []
