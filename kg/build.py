@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from kg.describe import describe
@@ -13,7 +12,7 @@ from kg.rdfio import content_digest, load_prefixes
 from kg.release import Release, Releases
 from kg.settings import KgSettings
 from kg.tables import load_tables
-from kg.validate import Report, validate
+from kg.validate import Report, digest_shapes, validate
 
 __all__ = ["BuildResult", "build", "check", "lift_all"]
 
@@ -78,7 +77,7 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
     """
     lifted = lift_all(settings)
     releases = Releases(settings.releases_dir)
-    shapes = _digest_shapes(settings)
+    shapes = digest_shapes(settings.shapes_dir)
     same = releases.find_same(
         digest=content_digest(lifted.store), open_licences=settings.open_licences, catalog=settings.catalog
     )
@@ -106,11 +105,3 @@ def _validate(lifted: Lifted, settings: KgSettings, *, cross_check: bool) -> Rep
         trace=lifted.trace,
         cross_check=cross_check,
     )
-
-
-def _digest_shapes(settings: KgSettings) -> str:
-    """What the shapes are, so that a release says by which it was judged."""
-    digest = hashlib.sha256()
-    for path in sorted(settings.shapes_dir.rglob("*.ttl")):
-        digest.update(path.relative_to(settings.shapes_dir).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()

@@ -18,6 +18,7 @@ __all__ = [
     "CONTENT_NAME",
     "DAMAGE_CURE",
     "MANIFEST_NAME",
+    "PENDING_NAME",
     "REPORT_NAME",
     "STORE_NAME",
     "UNCOMMITTED_NAME",
@@ -35,6 +36,8 @@ MANIFEST_NAME: Final = "manifest.json"
 CONTENT_NAME: Final = "content.nq.gz"
 # In a directory from before it gets its name until after its line is in the journal (kg.release).
 UNCOMMITTED_NAME: Final = ".uncommitted"
+# In a release that a write made, until its dumps, descriptions and list of things are there (kg.complete).
+PENDING_NAME: Final = ".pending"
 DAMAGE_CURE: Final = (
     "restore it from a backup, publish another release with 'kg release use', or make a new one with 'kg build'"
 )

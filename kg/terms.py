@@ -13,6 +13,8 @@ __all__ = [
     "BASE",
     "CHAP",
     "GRAPH",
+    "INFERRED_GRAPH",
+    "ONTOLOGY_GRAPH",
     "PROVENANCE_GRAPH",
     "PUBLIC_PLACEHOLDER",
     "RELEASE",
@@ -20,6 +22,7 @@ __all__ = [
     "SHAPES",
     "THING",
     "THING_KINDS",
+    "WRITTEN",
     "expand_curie",
     "mint_concept",
     "mint_dataset",
@@ -28,6 +31,7 @@ __all__ = [
     "mint_release",
     "mint_source",
     "mint_thing",
+    "parse_written",
     "parse_slug",
 ]
 
@@ -39,6 +43,10 @@ SCHEME: Final = BASE + "scheme/"
 GRAPH: Final = BASE + "graph/"
 RELEASE: Final = BASE + "release/"
 PROVENANCE_GRAPH: Final = GRAPH + "provenance"
+INFERRED_GRAPH: Final = GRAPH + "inferred"
+ONTOLOGY_GRAPH: Final = GRAPH + "ontology"
+# Graphs that are written over HTTP have names below this; no others do.
+WRITTEN: Final = GRAPH + "written/"
 # Stands in stored descriptions for the address that users see; the server puts its own there (RFC 2606: never a host).
 PUBLIC_PLACEHOLDER: Final = "http://public.invalid"
 
@@ -141,6 +149,21 @@ def mint_graph(name: str) -> str:
     'https://w3id.org/chap/graph/inferred'
     """
     return GRAPH + parse_slug(name)
+
+
+def parse_written(graph_iri: str) -> str:
+    """The IRI itself, when it is that of a graph that can be written.
+
+    Raises:
+        InvalidIri: it is not.
+
+    >>> parse_written("https://w3id.org/chap/graph/written/holm")
+    'https://w3id.org/chap/graph/written/holm'
+    """
+    if not graph_iri.startswith(WRITTEN):
+        raise InvalidIri(f"<{graph_iri}> is no graph that can be written: their names begin with {WRITTEN}")
+    parse_slug(graph_iri.removeprefix(WRITTEN))
+    return graph_iri
 
 
 def mint_release(release_id: str) -> str:
