@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,6 +38,9 @@ from endpoint.sparql.connection import WorkerOptions
 from endpoint.sparql.guard import Limits
 from endpoint.sparql.pool import PoolLimits, QueryPool
 from endpoint.sparql.route import RouteOptions, SparqlRoute
+from endpoint.writes import graph_store
+from endpoint.writes.desk import Desk
+from endpoint.writes.updates import answer_update
 from kg.errors import KgError
 from kg.queries import load_directory
 
@@ -55,6 +59,7 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     """The application that serves the releases of the settings; it starts the pool and closes it."""
     releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
+    desk = Desk(settings, releases)
     build = _build_digest()
     share = FairShare(budget_s=settings.client_budget_s, earned_per_s=settings.client_earned_per_s)
     measured = metrics.Metrics(pool=pool, share=share)
@@ -72,6 +77,7 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
             is_full=settings.log_queries, slow_s=settings.slow_query_s, shows_text=settings.log_query_text
         ),
         limits_header=_describe_limits(settings),
+        updater=partial(answer_update, desk),
     )
     sparql = SparqlRoute(pool, releases, asker, options)
 
@@ -80,10 +86,12 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
         releases.refresh()
         await pool.start()
         watcher = asyncio.create_task(releases.watch())
+        desk.catch_up()
         try:
             yield
         finally:
             watcher.cancel()
+            await desk.close()
             await pool.close()
 
     handlers = {
@@ -107,6 +115,7 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
     app.state.build = build
     app.state.metrics = measured
     app.state.share = share
+    app.state.desk = desk
     app.mount("/api/v1", create_api(app.state, handlers))
     cache = ResponseCache(
         Envelope(Codings(_divert(app, "/sparql", sparql))),
@@ -155,6 +164,7 @@ def _routes() -> list[BaseRoute]:
         *publications.routes,
         *memento.routes,
         *about.routes,
+        *graph_store.routes,
         static,
     ]
 

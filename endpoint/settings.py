@@ -13,7 +13,14 @@ from endpoint.http.clients import parse_networks
 from kg.errors import SettingsError
 from kg.settings import asset_directory
 
-__all__ = ["LANGUAGES", "EndpointSettings", "load_settings", "server_environment", "worker_environment"]
+__all__ = [
+    "LANGUAGES",
+    "EndpointSettings",
+    "load_settings",
+    "server_environment",
+    "worker_environment",
+    "writer_environment",
+]
 
 LANGUAGES = ("de", "en")
 _PREFIX = "ENDPOINT_"
@@ -67,6 +74,16 @@ class EndpointSettings:
     log_queries: bool = field(default=False, metadata={"help": "`true` logs every query, as a line of JSON"})
     slow_query_s: float = field(default=10.0, metadata={"help": "seconds from which a query is logged as slow"})
     log_query_text: bool = field(default=False, metadata={"help": "`true` logs the text of slow queries"})
+    tokens_file: Path = field(
+        default=Path("tokens.json"), metadata={"help": "digests of the tokens that may write; `kg token` changes it"}
+    )
+    write_max_mib: int = field(default=64, metadata={"help": "size of an RDF document that is written, in MiB"})
+    write_timeout_s: float = field(default=60.0, metadata={"help": "seconds after which a write is stopped"})
+    write_memory_mib: int = field(default=2048, metadata={"help": "memory of one write, in MiB"})
+    write_max_depth: int = field(
+        default=100, metadata={"help": "brackets or elements in an RDF document that may stand inside each other"}
+    )
+    write_queue: int = field(default=32, metadata={"help": "writes that may wait for their turn"})
     max_body_mib: int = field(default=2, metadata={"help": "size of a request body, in MiB"})
 
     def __post_init__(self) -> None:
@@ -81,7 +98,7 @@ class EndpointSettings:
             raise SettingsError(f"ENDPOINT_DEFAULT_LANGUAGE must be one of {', '.join(LANGUAGES)}")
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name.startswith(("query_", "max_", "client_", "cache_", "slow_")) and value <= 0:
+            if each.name.startswith(("query_", "max_", "client_", "cache_", "slow_", "write_")) and value <= 0:
                 raise SettingsError(f"{_PREFIX}{each.name.upper()} must be more than 0, not {value}")
         if self.query_max_kib > self.max_body_mib * 1024:
             raise SettingsError("ENDPOINT_QUERY_MAX_KIB is larger than ENDPOINT_MAX_BODY_MIB lets a request be")
@@ -143,6 +160,19 @@ def worker_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
     """The environment of a query worker: what Python needs to start, and nothing that is secret."""
     environ = os.environ if environ is None else environ
     return {name: environ[name] for name in _WORKER_VARIABLES if name in environ} | _WORKER_MEMORY
+
+
+def writer_environment(settings: EndpointSettings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process that makes releases: that of a worker, and the settings of the build."""
+    environ = os.environ if environ is None else environ
+    return (
+        worker_environment(environ)
+        | {name: value for name, value in environ.items() if name.startswith("KG_")}
+        | {
+            "KG_RELEASES_DIR": str(settings.releases_dir.resolve()),
+            "KG_ONTOLOGY_DIR": str(settings.ontology_dir.resolve()),
+        }
+    )
 
 
 def _parse_value(variable: str, text: str, type_name: str) -> object:

@@ -61,18 +61,32 @@ class Candidate:
         self._is_open: dict[object, bool] = {}
         self._triples: Counter[ox.Triple] = Counter()
 
-    def apply(self, change: Apply) -> None:
+    def apply(self, change: Apply, *, is_exact: bool) -> None:
         """Let something change the store; :attr:`delta` says afterwards what it changed in named graphs.
 
         Blank nodes that it brought get IRIs that depend on what is said of them, so that the same again is no change.
+
+        Args:
+            change: what to let loose.
+            is_exact: whether the graphs that it names are sure to be all that it touches.
 
         Raises:
             WriteInvalid: it brought statements about statements, which a release does not hold.
         """
         graphs = change(self.store)
-        names: Iterable[ox.NamedNode | ox.BlankNode]
-        names = self._list_graphs() if graphs is None else [ox.NamedNode(each) for each in graphs]
-        for graph in names:
+        if graphs is not None:
+            self._compare([ox.NamedNode(each) for each in graphs])
+            if is_exact or len(self.store) - len(self._base) == len(self.delta.added) - len(self.delta.removed):
+                self._skolemise()
+                return
+        self.delta = Delta()
+        self._compare({*self._base.named_graphs(), *self.store.named_graphs()})
+        before, after = (set(each.quads_for_pattern(None, None, None, _DEFAULT)) for each in (self._base, self.store))
+        self.changes_default = before != after
+        self._skolemise()
+
+    def _compare(self, graphs: Iterable[ox.NamedNode | ox.BlankNode]) -> None:
+        for graph in graphs:
             before = set(self._base.quads_for_pattern(None, None, None, graph))
             after = set(self.store.quads_for_pattern(None, None, None, graph))
             self.delta.added |= after - before
@@ -80,8 +94,6 @@ class Candidate:
             if not after and self.store.contains_named_graph(graph):
                 # A release holds quads, so a graph without any is not there.
                 self.store.remove_graph(graph)
-        self.changes_default = graphs is None and self._has_other_default()
-        self._skolemise()
 
     def settle(self, present: set[ox.Quad], wanted: set[ox.Quad]) -> None:
         """Make quads that are there into those that should be, as a part of the change."""
@@ -119,13 +131,6 @@ class Candidate:
             properties=_list_counts(properties),
         )
 
-    def _list_graphs(self) -> set[ox.NamedNode | ox.BlankNode]:
-        return {*self._base.named_graphs(), *self.store.named_graphs()}
-
-    def _has_other_default(self) -> bool:
-        before, after = (set(each.quads_for_pattern(None, None, None, _DEFAULT)) for each in (self._base, self.store))
-        return before != after
-
     def _skolemise(self) -> None:
         found = [quad for quad in self.delta.added if _has_blank(quad)]
         if any(isinstance(quad.object, ox.Triple) for quad in self.delta.added):
@@ -150,9 +155,10 @@ class Candidate:
                 licences = {each.object for each in store.quads_for_pattern(graph, _LICENCE, None, _PROVENANCE)}
                 if licences:
                     break
-            self._is_open[graph] = bool(licences) and {
-                each.value for each in licences if isinstance(each, ox.NamedNode)
-            } <= self._open_licences
+            self._is_open[graph] = (
+                bool(licences)
+                and {each.value for each in licences if isinstance(each, ox.NamedNode)} <= self._open_licences
+            )
         return self._is_open[graph]
 
     def _is_held(self, quad: ox.Quad) -> bool:

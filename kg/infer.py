@@ -46,9 +46,7 @@ def find_inferred(store: ox.Store, changed: Iterable[ox.Quad]) -> tuple[set[ox.Q
     context = ox.Store()
     context.extend(store.quads_for_pattern(None, None, None, _ONTOLOGY))
     for subject in subjects | outer:
-        context.extend(
-            quad for quad in store.quads_for_pattern(subject, None, None) if _is_stated(quad)
-        )
+        context.extend(quad for quad in store.quads_for_pattern(subject, None, None) if _is_stated(quad))
     infer(context)
     present = {quad for subject in subjects for quad in store.quads_for_pattern(subject, None, None, _INFERRED)}
     wanted = {quad for quad in context.quads_for_pattern(None, None, None, _INFERRED) if quad.subject in subjects}

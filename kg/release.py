@@ -27,7 +27,16 @@ from typing import TYPE_CHECKING, Final
 
 from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned
 from kg.feed.steps import take_in
-from kg.journal import Action, JournalEntry, append_entry, find_instant, load_journal, repair_journal, sync_directory, sync_tree
+from kg.journal import (
+    Action,
+    JournalEntry,
+    append_entry,
+    find_instant,
+    load_journal,
+    repair_journal,
+    sync_directory,
+    sync_tree,
+)
 from kg.lock import lock_releases
 from kg.manifest import (
     CHANGES_NAME,

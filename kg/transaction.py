@@ -78,9 +78,13 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """What is to be done: the change, by whom, what it counts on, and whether it is only tried."""
+    """What is to be done: the change, by whom, what it counts on, and whether it is only tried.
+
+    ``is_exact`` says that the change touches no other graphs than it names; else that is checked.
+    """
 
     apply: Apply
+    is_exact: bool
     writer: Writer
     expected: tuple[Expected, ...] = ()
     is_dry_run: bool = False
@@ -96,8 +100,8 @@ class Outcome:
         report: the findings about what the change concerns.
         added: how many quads came to each written graph.
         removed: how many went.
-        before: the written graphs that the change touched as they were; those that were not there are missing.
-        after: the same graphs now, or as they would be.
+        before: all graphs as they were.
+        after: all graphs as they are now, or would be.
     """
 
     release: Release
@@ -160,7 +164,7 @@ class _Transaction:
             self._assembled / STORE_NAME,
             open_licences=manifest.open_licences,
         )
-        candidate.apply(self._work.apply)
+        candidate.apply(self._work.apply, is_exact=self._work.is_exact)
         graphs = candidate.delta.graphs
         _check_rights(candidate, self._work.writer)
         added, removed = len(candidate.delta.added), len(candidate.delta.removed)
@@ -176,8 +180,8 @@ class _Transaction:
                 report=report,
                 added=added,
                 removed=removed,
-                before={graph: self._states[graph] for graph in graphs if graph in self._states},
-                after={graph: after[graph] for graph in graphs if graph in after},
+                before=self._states,
+                after=after,
             )
 
         if not candidate.delta or report.violations or self._work.is_dry_run:
@@ -258,7 +262,10 @@ class _Transaction:
                 **before.extra,
                 "shapes": digest_shapes(self._settings.shapes_dir),
                 "report": report.summary(),
-                "write": {"by": self._work.writer.name, "graphs": sorted(each for each in delta.graphs if each.startswith(WRITTEN))},
+                "write": {
+                    "by": self._work.writer.name,
+                    "graphs": sorted(each for each in delta.graphs if each.startswith(WRITTEN)),
+                },
             },
         )
         write_manifest(manifest, self._assembled / MANIFEST_NAME)

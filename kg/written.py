@@ -22,7 +22,9 @@ _PROVENANCE: Final = ox.NamedNode(PROVENANCE_GRAPH)
 _LICENCE: Final = ox.NamedNode("http://purl.org/dc/terms/license")
 _CONTRIBUTOR: Final = ox.NamedNode("http://purl.org/dc/terms/contributor")
 _NAME: Final = ox.NamedNode("http://xmlns.com/foaf/0.1/name")
-_WRITTEN_LINE: Final = re.compile(rb"^<%b[^>]*> .* <%b> \.$" % (re.escape(WRITTEN.encode()), re.escape(PROVENANCE_GRAPH.encode())))
+_WRITTEN_LINE: Final = re.compile(
+    rb"^<%b[^>]*> .* <%b> \.$" % (re.escape(WRITTEN.encode()), re.escape(PROVENANCE_GRAPH.encode()))
+)
 
 
 def describe_written(

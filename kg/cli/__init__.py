@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from kg.cli import graph, release, server
+from kg.cli import graph, release, server, token
 from kg.errors import KgError
 
 __all__ = ["main", "make_parser"]
@@ -55,4 +55,5 @@ def make_parser() -> argparse.ArgumentParser:
     graph.add_commands(commands)
     server.add_commands(commands)
     release.add_commands(commands)
+    token.add_commands(commands)
     return parser

@@ -66,10 +66,12 @@ def _take_step(feed: Feed, release_path: Path, entry: JournalEntry) -> Feed:
     state_path = feed.entities_path(entry.sequence)
     instant = _later(entry.instant, feed.last.instant if feed.last else None)
     pages: tuple[PageLength, ...] = ()
-    is_passed = False
+    # Where the next write came before the list of things was made, its changes come with that of the next.
+    is_passed = _is_pending(release_path)
     try:
-        pages = _write_changes(feed, release_path, entry, instant=instant)
-        _copy(release_path / ENTITIES_NAME, state_path)
+        if not is_passed:
+            pages = _write_changes(feed, release_path, entry, instant=instant)
+            _copy(release_path / ENTITIES_NAME, state_path)
     except ReleaseDamaged as error:
         _log.warning("the feed passes publication %s over: %s", entry.sequence, error)
         is_passed, pages = True, ()
