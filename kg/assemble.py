@@ -163,7 +163,10 @@ def _write_merged(
 
 
 @contextmanager
-def open_gzip(path: Path) -> Iterator[IO[bytes]]:
+def open_gzip(path: Path, *, level: int = 6) -> Iterator[IO[bytes]]:
     """A new compressed file; no time and no name is in it, so that equal content is equal bytes."""
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as file:
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=raw, mtime=0) as file,
+    ):
         yield cast(IO[bytes], file)

@@ -58,7 +58,7 @@ class Candidate:
         self.changes_default = False
         self._base = base
         self._open_licences = frozenset(open_licences)
-        self._is_open: dict[object, bool] = {}
+        self._is_open: dict[ox.NamedNode, bool] = {}
         self._triples: Counter[ox.Triple] = Counter()
 
     def apply(self, change: Apply, *, is_exact: bool) -> None:
@@ -148,23 +148,19 @@ class Candidate:
         self.store.extend(named)
 
     def _enters(self, quad: ox.Quad) -> bool:
+        """Whether the graph of a quad is an open one."""
         graph = quad.graph_name
+        if not isinstance(graph, ox.NamedNode):
+            return False
         if graph not in self._is_open:
             # Of a graph that is gone only the release before knows the licence.
-            for store in (self.store, self._base):
-                licences = {each.object for each in store.quads_for_pattern(graph, _LICENCE, None, _PROVENANCE)}
-                if licences:
-                    break
-            self._is_open[graph] = (
-                bool(licences)
-                and {each.value for each in licences if isinstance(each, ox.NamedNode)} <= self._open_licences
-            )
+            licences = _find_licences(self.store, graph) or _find_licences(self._base, graph)
+            self._is_open[graph] = bool(licences) and licences <= self._open_licences
         return self._is_open[graph]
 
     def _is_held(self, quad: ox.Quad) -> bool:
         return any(
-            isinstance(each.graph_name, ox.NamedNode) and self._enters(each)
-            for each in self.store.quads_for_pattern(quad.subject, quad.predicate, quad.object)
+            self._enters(each) for each in self.store.quads_for_pattern(quad.subject, quad.predicate, quad.object)
         )
 
 
@@ -179,6 +175,11 @@ def create_candidate(base: ox.Store, path: Path, *, open_licences: Collection[st
         return Candidate(base, ox.Store(str(path)), open_licences=open_licences)
     except (OSError, RuntimeError) as error:
         raise ReleaseError(f"{path}: no copy of the store could be made: {error}") from error
+
+
+def _find_licences(store: ox.Store, graph: ox.NamedNode) -> frozenset[str]:
+    found = (each.object for each in store.quads_for_pattern(graph, _LICENCE, None, _PROVENANCE))
+    return frozenset(each.value for each in found if isinstance(each, ox.NamedNode))
 
 
 def _has_blank(quad: ox.Quad) -> bool:

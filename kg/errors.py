@@ -7,7 +7,8 @@
     |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned, ReleasePending,
     |                         ReleaseOvertaken
     |- ResourceNotFound, NotAcceptable
-    |- WriteError             WriteForbidden, GraphReadOnly, GraphMissing, PreconditionFailed, WriteTooLarge, WriteInvalid
+    |- WriteError             WriteForbidden, GraphReadOnly, GraphMissing, PreconditionFailed, WriteTooLarge,
+    |                         WriteInvalid
     |- SettingsError
     |- EngineFailed, EnginesDisagree   whether the data fits the shapes is not known
     '- PublishRefused         a gate was not met

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -65,7 +65,7 @@ def digest_lines(lines: Iterable[bytes]) -> str:
 
 def write_graphs(states: Mapping[str, GraphState], release_path: Path) -> None:
     """Write ``graphs.json`` into the directory of a release."""
-    record = {graph: asdict(state) for graph, state in sorted(states.items())}
+    record = {graph: {"quads": state.quads, "digest": state.digest} for graph, state in sorted(states.items())}
     (release_path / _GRAPHS_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

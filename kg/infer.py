@@ -38,11 +38,13 @@ def find_inferred(store: ox.Store, changed: Iterable[ox.Quad]) -> tuple[set[ox.Q
     """
     containing = {row["property"] for row in _select(store, "containing-properties")}
     subjects = {quad.subject for quad in changed}
-    moved = {quad.subject for quad in changed if quad.predicate in containing}
-    outer: set[ox.NamedNode] = set()
+    moved = {
+        quad.subject for quad in changed if quad.predicate in containing and isinstance(quad.subject, ox.NamedNode)
+    }
+    outer: set[ox.NamedNode | ox.BlankNode | ox.Triple] = set()
     for place in moved:
         for row in _select(store, "places-around", place=place):
-            (subjects if row["isWithin"] == ox.Literal(True) else outer).add(row["around"])  # noqa: FBT003
+            (subjects if row["isWithin"] == ox.Literal(True) else outer).add(row["around"])
     context = ox.Store()
     context.extend(store.quads_for_pattern(None, None, None, _ONTOLOGY))
     for subject in subjects | outer:

@@ -136,11 +136,12 @@ def sync_directory(path: Path) -> None:
 
 
 def sync_tree(directory: Path) -> None:
-    """Put every file and name below a directory on disk."""
+    """Put every file and name below a directory on disk; what is a link to a file of a release is there already."""
     for parent, _, names in os.walk(directory):
         for name in names:
             with (Path(parent) / name).open("rb") as file:
-                os.fsync(file.fileno())
+                if os.fstat(file.fileno()).st_nlink == 1:
+                    os.fsync(file.fileno())
         sync_directory(Path(parent))
 
 

@@ -31,8 +31,8 @@ __all__ = [
     "mint_release",
     "mint_source",
     "mint_thing",
-    "parse_written",
     "parse_slug",
+    "parse_written",
 ]
 
 BASE: Final = "https://w3id.org/chap/"

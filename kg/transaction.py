@@ -8,19 +8,17 @@ later (kg.complete).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 import pyoxigraph as ox
 
 from kg.assemble import open_gzip
 from kg.candidate import Apply, Candidate, create_candidate
-from kg.changes import Change, iter_dump_lines, write_patch
+from kg.changes import Change, iter_dump_blocks, write_patch
 from kg.errors import GraphReadOnly, InvalidIri, PreconditionFailed, ReleaseNotFound, WriteForbidden
 from kg.graphs import GraphDigests, GraphState, load_graphs, write_graphs
 from kg.infer import find_inferred
@@ -36,8 +34,6 @@ from kg.validate import Report, digest_shapes, validate, validate_change
 from kg.written import describe_written
 
 __all__ = ["Expected", "Outcome", "Write", "Writer", "write"]
-
-_NOBODY: Final[Callable[[], None]] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +109,7 @@ class Outcome:
     after: Mapping[str, GraphState]
 
 
-def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None] = _NOBODY) -> Outcome:
+def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -> Outcome:
     """What came of a change: published, or, where the report has violations, not.
 
     Args:
@@ -207,12 +203,12 @@ class _Transaction:
     def _validate(self, candidate: Candidate) -> Report:
         if not candidate.delta:
             return Report(())
-        places = {"shapes_dir": self._settings.shapes_dir, "ontology_dir": self._settings.ontology_dir}
-        if self._base.manifest.extra.get("shapes") != digest_shapes(self._settings.shapes_dir):
+        shapes_dir, ontology_dir = self._settings.shapes_dir, self._settings.ontology_dir
+        if self._base.manifest.extra.get("shapes") != digest_shapes(shapes_dir):
             # Nobody has judged the rest by these shapes.
-            return validate(candidate.store, **places)
+            return validate(candidate.store, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
         subjects = {quad.subject for quad in candidate.delta if isinstance(quad.subject, ox.NamedNode)}
-        return validate_change(candidate.store, subjects, **places)
+        return validate_change(candidate.store, subjects, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
 
     def _find_states(self, candidate: Candidate) -> dict[str, GraphState]:
         """The states of all graphs with the change made."""
@@ -236,10 +232,11 @@ class _Transaction:
             key=lambda each: each.line,
         )
         digest = hashlib.sha256()
-        with open_gzip(self._assembled / CONTENT_NAME) as output:
-            for line in _iter_changed(iter_dump_lines(self._base.content_path), changes):
-                digest.update(line)
-                output.write(line)
+        # Packed quickly: nobody fetches this file, and with every write there is another.
+        with open_gzip(self._assembled / CONTENT_NAME, level=1) as output:
+            for block in _iter_changed(iter_dump_blocks(self._base.content_path), changes):
+                digest.update(block)
+                output.write(block)
         content_digest = digest.hexdigest()
         sequence = find_next_sequence(self._settings.releases_dir)
         release_id = f"{sequence:04d}-{content_digest[:8]}"
@@ -293,28 +290,24 @@ def _check_rights(candidate: Candidate, writer: Writer) -> None:
             ) from error
         if not writer.may_write(graph):
             raise WriteForbidden(
-                f"the token {writer.name} may not write <{graph}>, but graphs that begin with {', '.join(writer.graphs)}"
+                f"{writer.name} may not write <{graph}>, but graphs that begin with {', '.join(writer.graphs)}"
             )
 
 
-def _iter_changed(lines: Iterator[bytes], changes: list[Change]) -> Iterator[bytes]:
-    r"""Sorted lines with sorted changes made to them.
+def _iter_changed(blocks: Iterable[list[bytes]], changes: Sequence[Change]) -> Iterator[bytes]:
+    r"""Sorted lines with sorted changes made to them, in blocks; one without a change passes as it is.
 
-    >>> list(_iter_changed(iter([b"a", b"c"]), [Change("D", b"a"), Change("A", b"b")]))
-    [b'b', b'c']
+    >>> list(_iter_changed([[b"a", b"c"], [b"d"]], [Change("D", b"a"), Change("A", b"b")]))
+    [b'bc', b'd']
     """
-    remaining = iter(changes)
-    change = next(remaining, None)
-    for line in lines:
-        while change is not None and change.line < line:
-            if change.mark == "A":
-                yield change.line
-            change = next(remaining, None)
-        if change is not None and change.line == line:
-            change = next(remaining, None)
+    remaining = deque(changes)
+    for block in blocks:
+        if not remaining or remaining[0].line > block[-1]:
+            yield b"".join(block)
             continue
-        yield line
-    while change is not None:
-        if change.mark == "A":
-            yield change.line
-        change = next(remaining, None)
+        lines = set(block)
+        while remaining and remaining[0].line <= block[-1]:
+            change = remaining.popleft()
+            (lines.add if change.mark == "A" else lines.discard)(change.line)
+        yield b"".join(sorted(lines))
+    yield b"".join(change.line for change in remaining if change.mark == "A")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from xml.parsers import expat
 
 import pyoxigraph as ox
@@ -133,15 +133,15 @@ def _check_xml(path: Path, limit: int) -> None:
     try:
         with path.open("rb") as file:
             for block in _iter_blocks(file):
-                parser.Parse(block, False)  # noqa: FBT003 - the signature is expat's
-        parser.Parse(b"", True)  # noqa: FBT003
+                parser.Parse(block, False)
+        parser.Parse(b"", True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise RdfSyntaxError(f"the document is no XML: line {error.lineno}: {reason}") from error
 
 
-def _iter_blocks(file: object) -> Iterator[bytes]:
-    while block := file.read(1 << 20):  # type: ignore[attr-defined]
+def _iter_blocks(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(1 << 20):
         yield block
 
 

@@ -1,7 +1,7 @@
 """Written graphs: what is added over HTTP, each a named graph of its own that a rebuild carries over.
 
-The provenance graph says of each under which licence it is and who wrote it: a licence of its own (``KG_WRITTEN_LICENCE``
-when it was first written), and a contributor for each token that changed it, by the token's name.
+The provenance graph says of each under which licence it is (that of ``KG_WRITTEN_LICENCE`` when it was first written),
+and who wrote it: a contributor for each token that changed it, by the token's name.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Final
 import pyoxigraph as ox
 
 from kg.changes import iter_dump_lines, parse_graph
+from kg.report import Result
 from kg.terms import PROVENANCE_GRAPH, WRITTEN
 
-__all__ = ["describe_written", "iter_written"]
+__all__ = ["describe_conflicts", "describe_written", "iter_written"]
 
 _PROVENANCE: Final = ox.NamedNode(PROVENANCE_GRAPH)
 _LICENCE: Final = ox.NamedNode("http://purl.org/dc/terms/license")
@@ -67,6 +68,25 @@ def iter_written(content_path: Path) -> Iterator[ox.Quad]:
         if parse_graph(line).startswith(WRITTEN) or _WRITTEN_LINE.match(line)
     )
     return iter(ox.parse(b"".join(lines), format=ox.RdfFormat.N_QUADS))
+
+
+def describe_conflicts(store: ox.Store, violations: Iterable[Result]) -> str:
+    """Which written graphs speak of what violates the shapes, as lines for people; empty where none does."""
+    found: dict[str, set[str]] = {}
+    for violation in violations:
+        focus = ox.NamedNode(violation.focus)
+        for quads in (store.quads_for_pattern(focus, None, None), store.quads_for_pattern(None, None, focus)):
+            for graph in (quad.graph_name for quad in quads):
+                if isinstance(graph, ox.NamedNode) and graph.value.startswith(WRITTEN):
+                    found.setdefault(graph.value, set()).add(f"<{violation.focus}> ({violation.shape_name})")
+    if not found:
+        return ""
+    lines = ["", "Written graphs that speak of it, and have to change before this can be published, or the tables do:"]
+    for graph_iri, conflicts in sorted(found.items()):
+        names = {quad.object.value for quad in _iter_said(store, ox.NamedNode(graph_iri)) if quad.predicate == _NAME}
+        lines.append(f"  <{graph_iri}>, written by {', '.join(sorted(names))}:")
+        lines += [f"    {conflict}" for conflict in sorted(conflicts)]
+    return "\n".join(lines) + "\n"
 
 
 def _iter_said(store: ox.Store, graph: ox.NamedNode) -> Iterator[ox.Quad]:

@@ -1,4 +1,4 @@
-"""What a client is told of its write: a status of HTTP, the graph's tag, a report; or what is wrong and how to cure it."""
+"""What a client is told of its write: a status, the graph's tag, a report; or what is wrong and how to cure it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Conditions of a request on the state of a graph: ``If-Match`` and ``If-None-Match`` (RFC 9110, section 13.1).
 
-The tag of a graph is its digest; a representation adds its suffix, and its coding (``"<digest>.ttl-gzip"``), since these
-are different bytes. A condition is about the state, so it looks at the digest alone.
+The tag of a graph is its digest; a representation adds its syntax, and its coding (``"<digest>.turtle-gzip"``), since
+these are different bytes. A condition is about the state, so it looks at the digest alone.
 """
 
 from __future__ import annotations

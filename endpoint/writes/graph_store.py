@@ -95,7 +95,7 @@ class _StreamedGraph(Response):
         super().__init__()
         self._request = request
         self._job = job
-        self._headers = {
+        self._described = {
             "content-type": format_.content_type,
             **{name.lower(): value for name, value in headers.items()},
         }
@@ -107,7 +107,7 @@ class _StreamedGraph(Response):
         state.share.check(client)
 
         def describe(_: Answer) -> list[tuple[bytes, bytes]]:
-            return [(name.encode(), value.encode("latin-1")) for name, value in self._headers.items()]
+            return [(name.encode(), value.encode("latin-1")) for name, value in self._described.items()]
 
         delivery = Delivery(
             is_head=scope["method"] == "HEAD",

@@ -1,7 +1,7 @@
 """What the server and the writer process say to each other: lines of JSON, a job this way, events that way.
 
-A document stays in its file, and only its path is told. A job ends with ``done`` or ``failed``; ``committing`` says that
-it is about to be published, from when on the server does not end the process any more.
+A document stays in its file, and only its path is told. A job ends with ``done`` or ``failed``; ``committing`` says
+that it is about to be published, from when on the server does not end the process any more.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Job:
 class Event:
     """What became of a job.
 
-    ``done``: the counts and digests of kg.transaction.Outcome; ``violations`` says how many there are, and ``report`` is
-    the report in the media type asked for, where there are some or it was a dry run. ``failed``: code and message.
+    ``done``: the counts and digests of kg.transaction.Outcome; ``violations`` says how many there are, and ``report``
+    is the report in the media type asked for, where there are some or it was a dry run. ``failed``: code and message.
     """
 
     event: Literal["ready", "committing", "done", "failed"]

@@ -129,7 +129,7 @@ def _patch(store: ox.Store, graph: ox.NamedNode, text: str) -> list[ox.Quad]:
     _update(alone, text)
     if any(True for _ in alone.named_graphs()):
         raise WriteInvalid("a PATCH changes its graph only: leave GRAPH and WITH out, or send the update to /sparql")
-    return [ox.Quad(*quad.triple, graph) for quad in alone]
+    return [ox.Quad(quad.subject, quad.predicate, quad.object, graph) for quad in alone]
 
 
 def _update(store: ox.Store, text: str) -> None:

@@ -33,7 +33,9 @@ _log = getLogger(__name__)
 
 
 def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
-    """The feed, once it has a step for every entry of the journal up to the last release that is complete. The caller holds the lock of the directory.
+    """The feed, once it has a step for every entry of the journal up to the last release that is complete.
+
+    The caller holds the lock of the directory.
 
     Raises:
         ReleaseDamaged: the feed knows more than the journal, or is malformed.

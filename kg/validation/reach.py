@@ -8,6 +8,8 @@ to the nodes that reach its subject in fewer steps, and to no others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import pyoxigraph as ox
@@ -25,18 +27,20 @@ _LISTS: Final = tuple(ox.NamedNode(SH + name) for name in ("and", "or", "xone"))
 _UNKNOWN: Final = tuple(ox.NamedNode(SH + name) for name in ("sparql", "targetObjectsOf", "select", "ask"))
 _PATH: Final = ox.NamedNode(SH + "path")
 _CLASS: Final = ox.NamedNode(SH + "class")
+_TYPE: Final = ox.NamedNode(RDF + "type")
 _FIRST: Final = ox.NamedNode(RDF + "first")
 _REST: Final = ox.NamedNode(RDF + "rest")
 
 
+@dataclass(frozen=True)
 class Surroundings:
     """The nodes whose fit may be another after a change, and the statements that their shapes look at."""
 
-    def __init__(self, focus: frozenset[str], data: ox.Store) -> None:
-        self.focus = focus
-        self.data = data
+    focus: frozenset[str]
+    data: ox.Store
 
 
+@lru_cache(maxsize=4)
 def measure_reach(shapes: Shapes) -> int | None:
     """How many steps the shapes look away from a focus node; None where that cannot be told."""
     graph = shapes.graph
@@ -54,8 +58,6 @@ def measure_reach(shapes: Shapes) -> int | None:
                 # The values themselves are named in the statements of the node; their class is said in their own.
                 looks_on = bool(inner) or any(True for _ in graph.quads_for_pattern(shape, _CLASS, None))
                 reach += looks_on
-            else:
-                reach = max(reach, 0)
             known[shape] = reach
         return known[shape]
 
@@ -91,7 +93,10 @@ def find_surroundings(store: ox.Store, subjects: Iterable[ox.NamedNode], *, reac
         for node in fringe:
             triples = {quad.triple for quad in store.quads_for_pattern(node, None, None)}
             data.extend(ox.Quad(*each) for each in triples)
-            further |= {each.object for each in triples if isinstance(each.object, ox.NamedNode)}
+            # What the classes of a node are narrower than comes from the ontology (kg.validate).
+            further |= {
+                each.object for each in triples if each.predicate != _TYPE and isinstance(each.object, ox.NamedNode)
+            }
         fringe = further - seen
     return Surroundings(frozenset(each.value for each in focus), data)
 
