@@ -12,7 +12,7 @@ import pytest
 
 FENCES = {
     # what                 who may import it
-    "pyoxigraph": ("kg/", "endpoint/sparql/worker"),
+    "pyoxigraph": ("kg/", "endpoint/sparql/worker", "endpoint/writes/worker"),
     "pyshacl": ("kg/validation/second.py",),
     "shacl": ("kg/validation/native.py",),
     "SPARQLWrapper": ("kg/remote.py",),
