@@ -123,6 +123,7 @@ def create_app(settings: EndpointSettings, pool: QueryPool) -> ASGIApp:
         capacity_bytes=settings.cache_mib * _MIB,
     )
     measured.watch_cache(cache)
+    measured.watch_writes(outcomes=desk.outcomes, refused=desk.gate.refused)
     return cache
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +19,7 @@ from endpoint.settings import LANGUAGES, EndpointSettings
 from endpoint.writes.access import Gate
 from endpoint.writes.answers import answer_write
 from endpoint.writes.conditions import read_expectations
-from endpoint.writes.messages import REPORT_TYPES, Job, Part, Verb
+from endpoint.writes.messages import REPORT_TYPES, Event, Job, Part, Verb
 from endpoint.writes.process import Completer, WriterProcess
 from endpoint.writes.tokens import Token
 
@@ -45,6 +46,7 @@ class Desk:
     def __init__(self, settings: EndpointSettings, releases: ServedReleases) -> None:
         self.settings = settings
         self.gate = Gate(settings.tokens_file)
+        self.outcomes: Counter[str] = Counter()
         self._releases = releases
         self._trusted = parse_networks(settings.trusted_proxies)
         self._process = WriterProcess(settings)
@@ -77,6 +79,7 @@ class Desk:
             language=_choose_language(headers, parameters, self.settings.default_language),
         )
         event = await self._process.submit(job)
+        self.outcomes[_name_outcome(event, job)] += 1
         if event.is_new:
             # Acknowledged once it is on disk and this process has switched to it.
             self._releases.refresh()
@@ -95,6 +98,16 @@ class Desk:
         """End the processes."""
         await self._process.close()
         await self._completer.close()
+
+
+def _name_outcome(event: Event, job: Job) -> str:
+    if event.event == "failed":
+        return event.code
+    if event.violations:
+        return "violations"
+    if job.is_dry_run:
+        return "tried"
+    return "published" if event.is_new else "unchanged"
 
 
 def _read_switch(parameters: QueryParams, name: str) -> bool:

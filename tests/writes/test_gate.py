@@ -10,9 +10,7 @@ from tests.writes.conftest import TURTLE, WRITTEN
 SHACL = "http://www.w3.org/ns/shacl#"
 RULES = {"InvolvementShape-agent", "InvolvementShape-body", "InvolvementShape-role"}
 # Violates three rules, and nothing else.
-INVALID = (
-    "<https://w3id.org/chap/id/involvement/de-x--partner--de-y> a <https://w3id.org/chap/def#Involvement> .\n"
-)
+INVALID = "<https://w3id.org/chap/id/involvement/de-x--partner--de-y> a <https://w3id.org/chap/def#Involvement> .\n"
 URL = f"/graph-store?graph={WRITTEN}holm-gate"
 
 

@@ -108,7 +108,9 @@ def test_conditions_keep_writers_from_overwriting_each_other(client: httpx.Clien
     assert created.status_code == 201
     assert_problem(put(client, "holm-match", comment("2"), **{"If-None-Match": "*"}), 412, "precondition-failed")
     # The tag of any representation names the state of the graph.
-    tag = client.get(url("holm-match"), headers={"Accept": "application/ld+json", "Accept-Encoding": "gzip"}).headers["etag"]
+    tag = client.get(url("holm-match"), headers={"Accept": "application/ld+json", "Accept-Encoding": "gzip"}).headers[
+        "etag"
+    ]
     assert tag != created.headers["etag"]
     changed = put(client, "holm-match", comment("2"), **{"If-Match": tag})
     assert changed.status_code == 204
@@ -211,7 +213,9 @@ def test_dry_run_does_all_but_publish(client: httpx.Client, writable: Writable, 
     document = tried.json()
     assert document["added"] == len(Graph().parse(data=actor))
     assert document["counts"]["violations"] == 0
-    assert document["counts"]["warnings"] == len([each for each in document["results"] if each["severity"] == "Warning"])
+    assert document["counts"]["warnings"] == len(
+        [each for each in document["results"] if each["severity"] == "Warning"]
+    )
     assert_problem(client.get(url("holm-dry")), 404, "graph-missing")
     assert Releases(writable.releases_dir).journal() == before
     bad = client.put(url("holm-dry", **{"dry-run": "perhaps"}), content=actor, headers=TURTLE)
