@@ -25,6 +25,7 @@ __all__ = [
 LANGUAGES = ("de", "en")
 _PREFIX = "ENDPOINT_"
 _CORES = os.cpu_count() or 1
+_LEAST_WRITE_MIB = 1024
 # What a worker process needs of the environment; secrets of the server are not among it.
 _WORKER_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
@@ -102,6 +103,8 @@ class EndpointSettings:
                 raise SettingsError(f"{_PREFIX}{each.name.upper()} must be more than 0, not {value}")
         if self.query_max_kib > self.max_body_mib * 1024:
             raise SettingsError("ENDPOINT_QUERY_MAX_KIB is larger than ENDPOINT_MAX_BODY_MIB lets a request be")
+        if self.write_memory_mib < _LEAST_WRITE_MIB:
+            raise SettingsError(f"ENDPOINT_WRITE_MEMORY_MIB must be {_LEAST_WRITE_MIB} or more: engines map much")
         try:
             parse_networks(self.trusted_proxies)
         except ValueError as error:

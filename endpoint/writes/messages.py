@@ -71,7 +71,6 @@ class Event:
     violations: int = 0
     warnings: int = 0
     report: str = ""
-    seconds: tuple[tuple[str, float], ...] = ()
 
 
 def encode(message: Job | Event) -> bytes:
@@ -81,9 +80,7 @@ def encode(message: Job | Event) -> bytes:
 
 def decode_event(line: bytes) -> Event:
     """The event in a line."""
-    record = json.loads(line)
-    record["seconds"] = tuple((str(name), float(value)) for name, value in record["seconds"])
-    return Event(**record)
+    return Event(**json.loads(line))
 
 
 def decode_job(line: bytes) -> Job:

@@ -12,13 +12,14 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pyoxigraph as ox
 
 from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
-from endpoint.writes.messages import Event, Job, decode_job, encode
+from endpoint.writes.messages import Event, Job, Verb, decode_job, encode
 from endpoint.writes.reports import write_report
 from endpoint.writes.targets import find_targets
 from kg.candidate import Apply
@@ -51,10 +52,10 @@ def _serve(connection: socket.socket, memory_bytes: int, max_depth: int) -> None
     try:
         settings = load_settings()
         load_shapes(settings.shapes_dir, settings.ontology_dir)
-        limit_memory(memory_bytes)
         connection.sendall(encode(Event(event="ready")))
         with connection.makefile("rb") as jobs:
             for line in jobs:
+                limit_memory(memory_bytes)
                 connection.sendall(encode(_carry_out(decode_job(line), settings, connection, max_depth)))
     except KgError as error:
         # Before the first job: shapes or settings are no good.
@@ -64,72 +65,70 @@ def _serve(connection: socket.socket, memory_bytes: int, max_depth: int) -> None
 
 
 def _carry_out(job: Job, settings: KgSettings, connection: socket.socket, max_depth: int) -> Event:
-    work = Write(
-        apply=_make_update(job.text) if job.verb == "update" else _make_change(job, max_depth),
-        writer=Writer(name=job.writer, graphs=job.prefixes),
-        expected=tuple(
-            Expected(graph=each.graph, digests=frozenset(each.digests), any=each.any, negated=each.negated)
-            for each in job.expected
-        ),
-        is_exact=job.verb != "update",
-        is_dry_run=job.is_dry_run,
-    )
     try:
-        outcome = write(settings, work, on_commit=lambda: connection.sendall(encode(Event(event="committing"))))
+        outcome = write(
+            settings,
+            Write(
+                apply=_make_change(job, max_depth),
+                is_exact=job.verb != "update",
+                writer=Writer(name=job.writer, graphs=job.prefixes),
+                expected=tuple(
+                    Expected(graph=each.graph, digests=frozenset(each.digests), any=each.any, negated=each.negated)
+                    for each in job.expected
+                ),
+                is_dry_run=job.is_dry_run,
+            ),
+            on_commit=lambda: connection.sendall(encode(Event(event="committing"))),
+        )
         return _tell(outcome, job)
     except KgError as error:
         return Event(event="failed", code=error.code, message=str(error))
 
 
 def _make_change(job: Job, max_depth: int) -> Apply:
-    """What a request of the Graph Store Protocol does to a store."""
+    """What a job does to a store; its documents are parsed at once, before anything is locked or copied."""
+    if job.verb == "update":
+        return partial(_run_update, text=job.text)
     graph_iri = job.graph or ""
     graph = ox.NamedNode(graph_iri)
-
-    def change(store: ox.Store) -> frozenset[str]:
-        if job.verb == "patch":
-            quads = _patch(store, graph, job.text)
-            store.remove_graph(graph)
-            store.extend(quads)
-            return frozenset([graph_iri])
-        if job.verb == "delete" and not any(True for _ in store.quads_for_pattern(None, None, None, graph)):
-            raise GraphMissing(f"there is no graph <{graph_iri}>")
-        # The documents first, so that a broken one is told as such, whatever else there is to say.
-        quads = [
-            quad
-            for part in job.parts
-            for quad in parse_document(
-                Document(path=Path(part.path), media_type=part.media_type, base_iri=graph_iri),
-                graph_iri=graph_iri,
-                max_depth=max_depth,
-            )
-        ]
-        if job.verb != "post" and store.contains_named_graph(graph):
-            store.remove_graph(graph)
-        store.extend(quads)
-        return frozenset([graph_iri])
-
-    return change
+    if job.verb == "patch":
+        return partial(_run_patch, graph=graph, text=job.text)
+    quads = [
+        quad
+        for part in job.parts
+        for quad in parse_document(
+            Document(path=Path(part.path), media_type=part.media_type, base_iri=graph_iri),
+            graph_iri=graph_iri,
+            max_depth=max_depth,
+        )
+    ]
+    return partial(_put_quads, graph=graph, quads=quads, verb=job.verb)
 
 
-def _make_update(text: str) -> Apply:
-    """What an update does to a store."""
+def _put_quads(store: ox.Store, *, graph: ox.NamedNode, quads: Sequence[ox.Quad], verb: Verb) -> frozenset[str]:
+    is_there = store.contains_named_graph(graph)
+    if verb == "delete" and not is_there:
+        raise GraphMissing(f"there is no graph <{graph.value}>")
+    if verb != "post" and is_there:
+        store.remove_graph(graph)
+    store.extend(quads)
+    return frozenset([graph.value])
 
-    def change(store: ox.Store) -> frozenset[str] | None:
-        _update(store, text)
-        return find_targets(text)
 
-    return change
+def _run_update(store: ox.Store, *, text: str) -> frozenset[str] | None:
+    _update(store, text)
+    return find_targets(text)
 
 
-def _patch(store: ox.Store, graph: ox.NamedNode, text: str) -> list[ox.Quad]:
-    """The quads of a graph after an update that sees it as its default graph, and nothing else (section 5.7)."""
+def _run_patch(store: ox.Store, *, graph: ox.NamedNode, text: str) -> frozenset[str]:
+    """Update a graph by a text that sees it as its default graph, and nothing else (section 5.7)."""
     alone = ox.Store()
     alone.extend(ox.Quad(*quad.triple) for quad in store.quads_for_pattern(None, None, None, graph))
     _update(alone, text)
     if any(True for _ in alone.named_graphs()):
         raise WriteInvalid("a PATCH changes its graph only: leave GRAPH and WITH out, or send the update to /sparql")
-    return [ox.Quad(quad.subject, quad.predicate, quad.object, graph) for quad in alone]
+    quads = [ox.Quad(quad.subject, quad.predicate, quad.object, graph) for quad in alone]
+    return _put_quads(store, graph=graph, quads=quads, verb="put")
 
 
 def _update(store: ox.Store, text: str) -> None:

@@ -31,7 +31,8 @@ def test_violation_is_a_problem_document(client: httpx.Client) -> None:
     assert problem["counts"]["violations"] == len(violations) == len(RULES)
     for each in violations:
         assert each["focus"].endswith("de-x--partner--de-y")
-        assert each["message"] and each["cure"]
+        assert each["message"]
+        assert each["cure"]
     assert any("Name exactly one organisation" in each["cure"] for each in violations)
 
 

@@ -13,10 +13,11 @@ from tests.assertions import assert_problem
 from tests.writes.conftest import TURTLE, WRITTEN, Writable, comment
 
 BLANK = '<urn:x:a> <urn:x:p> [ <urn:x:q> "1" ; <urn:x:r> [ <urn:x:q> "2" ] ] .'
+LINES = "<urn:x:a> <urn:x:p> _:b .\n_:b <urn:x:q> '1' .\n_:b <urn:x:r> _:c .\n_:c <urn:x:q> '2' .\n".replace("'", '"')
 DOCUMENTS = {
     "text/turtle": BLANK,
-    "application/n-triples": '<urn:x:a> <urn:x:p> _:b .\n_:b <urn:x:q> "1" .\n_:b <urn:x:r> _:c .\n_:c <urn:x:q> "2" .\n',
-    "application/n-quads": '<urn:x:a> <urn:x:p> _:b .\n_:b <urn:x:q> "1" .\n_:b <urn:x:r> _:c .\n_:c <urn:x:q> "2" .\n',
+    "application/n-triples": LINES,
+    "application/n-quads": LINES,
     "application/trig": BLANK,
     "text/n3": BLANK,
     "application/ld+json": json.dumps(
