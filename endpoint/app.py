@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,9 @@ from endpoint.sparql.guard import Limits
 from endpoint.sparql.pool import PoolLimits, QueryPool
 from endpoint.sparql.remote import RemoteEngine, RemoteOptions
 from endpoint.sparql.route import RouteOptions, SparqlRoute
+from endpoint.writes import graph_store
+from endpoint.writes.desk import Desk
+from endpoint.writes.updates import answer_update
 from kg.allowlist import SHIPPED_NAME, load_allowlist
 from kg.errors import KgError
 from kg.queries import load_directory
@@ -93,6 +97,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
     """The application that serves the releases of the settings; it starts the engine and closes it."""
     releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
+    desk = Desk(settings, releases)
     build = _build_digest()
     share = FairShare(budget_s=settings.client_budget_s, earned_per_s=settings.client_earned_per_s)
     measured = metrics.Metrics(pool=pool, share=share, gateway=gateway)
@@ -111,6 +116,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
         ),
         limits_header=_describe_limits(settings),
         federation=listing.describe(gateway.allowed) if gateway else "",
+        updater=partial(answer_update, desk),
     )
     sparql = SparqlRoute(pool, releases, asker, options)
 
@@ -119,10 +125,12 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
         releases.refresh()
         await pool.start()
         watcher = asyncio.create_task(releases.watch())
+        desk.catch_up()
         try:
             yield
         finally:
             watcher.cancel()
+            await desk.close()
             await pool.close()
             if gateway is not None:
                 await gateway.close()
@@ -149,6 +157,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
     app.state.metrics = measured
     app.state.share = share
     app.state.gateway = gateway
+    app.state.desk = desk
     app.mount("/api/v1", create_api(app.state, handlers))
     cache = ResponseCache(
         Envelope(Codings(_divert(app, "/sparql", sparql))),
@@ -156,6 +165,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
         capacity_bytes=settings.cache_mib * _MIB,
     )
     measured.watch_cache(cache)
+    measured.watch_writes(outcomes=desk.outcomes, refused=desk.gate.refused)
     return cache
 
 
@@ -198,6 +208,7 @@ def _routes() -> list[BaseRoute]:
         *memento.routes,
         *about.routes,
         *listing.routes,
+        *graph_store.routes,
         static,
     ]
 

@@ -13,11 +13,20 @@ from endpoint.http.clients import parse_networks
 from kg.errors import SettingsError
 from kg.settings import asset_directory
 
-__all__ = ["LANGUAGES", "EndpointSettings", "load_settings", "read_secret", "server_environment", "worker_environment"]
+__all__ = [
+    "LANGUAGES",
+    "EndpointSettings",
+    "load_settings",
+    "read_secret",
+    "server_environment",
+    "worker_environment",
+    "writer_environment",
+]
 
 LANGUAGES = ("de", "en")
 _PREFIX = "ENDPOINT_"
 _CORES = os.cpu_count() or 1
+_LEAST_WRITE_MIB = 1024
 # What a worker process needs of the environment; secrets of the server are not among it.
 _WORKER_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
@@ -80,6 +89,16 @@ class EndpointSettings:
         default="", metadata={"help": "file with the `Authorization` header for that engine, such as `Bearer ...`"}
     )
     remote_connections: int = field(default=32, metadata={"help": "queries that engine is asked at the same time"})
+    tokens_file: Path = field(
+        default=Path("tokens.json"), metadata={"help": "digests of the tokens that may write; `kg token` changes it"}
+    )
+    write_max_mib: int = field(default=64, metadata={"help": "size of an RDF document that is written, in MiB"})
+    write_timeout_s: float = field(default=60.0, metadata={"help": "seconds after which a write is stopped"})
+    write_memory_mib: int = field(default=2048, metadata={"help": "memory of one write, in MiB"})
+    write_max_depth: int = field(
+        default=100, metadata={"help": "brackets or elements in an RDF document that may stand inside each other"}
+    )
+    write_queue: int = field(default=32, metadata={"help": "writes that may wait for their turn"})
     max_body_mib: int = field(default=2, metadata={"help": "size of a request body, in MiB"})
 
     def __post_init__(self) -> None:
@@ -95,12 +114,14 @@ class EndpointSettings:
         for each in fields(self):
             value = getattr(self, each.name)
             if (
-                each.name.startswith(("query_", "max_", "client_", "cache_", "slow_", "remote_connections"))
+                each.name.startswith(("query_", "max_", "client_", "cache_", "slow_", "write_", "remote_connections"))
                 and value <= 0
             ):
                 raise SettingsError(f"{_PREFIX}{each.name.upper()} must be more than 0, not {value}")
         if self.query_max_kib > self.max_body_mib * 1024:
             raise SettingsError("ENDPOINT_QUERY_MAX_KIB is larger than ENDPOINT_MAX_BODY_MIB lets a request be")
+        if self.write_memory_mib < _LEAST_WRITE_MIB:
+            raise SettingsError(f"ENDPOINT_WRITE_MEMORY_MIB must be {_LEAST_WRITE_MIB} or more: engines map much")
         try:
             parse_networks(self.trusted_proxies)
         except ValueError as error:
@@ -181,6 +202,19 @@ def worker_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
     """The environment of a query worker: what Python needs to start, and nothing that is secret."""
     environ = os.environ if environ is None else environ
     return {name: environ[name] for name in _WORKER_VARIABLES if name in environ} | _WORKER_MEMORY
+
+
+def writer_environment(settings: EndpointSettings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process that makes releases: that of a worker, and the settings of the build."""
+    environ = os.environ if environ is None else environ
+    return (
+        worker_environment(environ)
+        | {name: value for name, value in environ.items() if name.startswith("KG_")}
+        | {
+            "KG_RELEASES_DIR": str(settings.releases_dir.resolve()),
+            "KG_ONTOLOGY_DIR": str(settings.ontology_dir.resolve()),
+        }
+    )
 
 
 def _parse_value(variable: str, text: str, type_name: str) -> object:

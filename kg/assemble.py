@@ -6,7 +6,6 @@ Everything here is a function of the lines, the parent and the arguments; compre
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +22,8 @@ import pyoxigraph as ox
 from kg.changes import iter_changes, iter_dump_lines, write_patch
 from kg.derive import Sources, derive_files
 from kg.errors import ReleaseDamaged
-from kg.journal import format_instant, sync_directory
+from kg.graphs import GraphDigests, GraphState, write_graphs
+from kg.journal import format_instant
 from kg.manifest import (
     CHANGES_NAME,
     CONTENT_NAME,
@@ -37,20 +37,24 @@ from kg.manifest import (
 from kg.settings import KgSettings
 from kg.store import find_open_graphs, iter_merged_lines, load_store
 
-__all__ = ["ReleaseInputs", "assemble_release", "sync_tree"]
+__all__ = ["ReleaseInputs", "assemble_release", "open_gzip"]
 
 _TYPE: Final = b"<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseInputs:
-    """What a release is made of, besides its quads."""
+    """What a release is made of, besides its quads.
+
+    ``described_path`` is the directory of the last release before it that has dumps and descriptions.
+    """
 
     id: str
     sequence: int
     digest: str
     parent: str | None
     parent_path: Path | None
+    described_path: Path | None
     instant: datetime
     open_licences: Collection[str]
     prefixes: Mapping[str, str]
@@ -74,11 +78,12 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
     open_graphs = find_open_graphs(nquads_path, open_licences=inputs.open_licences)
     merged_path = nquads_path.with_name("default.nt")
     directory.mkdir()
-    counts = _write_merged(nquads_path, merged_path, open_graphs=open_graphs)
+    counts, graphs = _write_merged(nquads_path, merged_path, open_graphs=open_graphs)
+    write_graphs(graphs, directory)
     # The engine and zlib both release the interpreter's lock, so the content costs little while the store loads.
     with ThreadPoolExecutor(max_workers=1) as pool:
         loading = pool.submit(load_store, directory / STORE_NAME, nquads_path=nquads_path, merged_path=merged_path)
-        with nquads_path.open("rb") as lines, _open_gzip(directory / CONTENT_NAME) as output:
+        with nquads_path.open("rb") as lines, open_gzip(directory / CONTENT_NAME) as output:
             shutil.copyfileobj(lines, output, 1 << 20)
         has_changes = _write_changes(directory / CHANGES_NAME, nquads_path, inputs=inputs)
         loading.result()
@@ -90,7 +95,7 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         store_path=directory / STORE_NAME,
         open_graphs=open_graphs,
         prefixes=inputs.prefixes,
-        parent=inputs.parent_path,
+        parent=inputs.described_path,
         instant=format_instant(inputs.instant),
         settings=inputs.settings,
     )
@@ -111,19 +116,10 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
     return manifest
 
 
-def sync_tree(directory: Path) -> None:
-    """Put every file and name below a directory on disk."""
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            with (Path(parent) / name).open("rb") as file:
-                os.fsync(file.fileno())
-        sync_directory(Path(parent))
-
-
 def _write_changes(path: Path, nquads_path: Path, *, inputs: ReleaseInputs) -> bool:
     """Whether there is a file of changes now; without the content of the parent there can be none."""
     try:
-        with nquads_path.open("rb") as after, _open_gzip(path) as output:
+        with nquads_path.open("rb") as after, open_gzip(path) as output:
             before = iter_dump_lines(inputs.parent_path / CONTENT_NAME) if inputs.parent_path else iter(())
             write_patch(iter_changes(before, after), output, release=inputs.id, parent=inputs.parent)
     except ReleaseDamaged:
@@ -132,9 +128,11 @@ def _write_changes(path: Path, nquads_path: Path, *, inputs: ReleaseInputs) -> b
     return True
 
 
-def _write_merged(nquads_path: Path, merged_path: Path, *, open_graphs: Collection[str]) -> Counts:
+def _write_merged(
+    nquads_path: Path, merged_path: Path, *, open_graphs: Collection[str]
+) -> tuple[Counts, dict[str, GraphState]]:
     quads = triples = 0
-    graphs: set[bytes] = set()
+    digests = GraphDigests()
     classes: Counter[str] = Counter()
     properties: Counter[bytes] = Counter()
 
@@ -142,7 +140,7 @@ def _write_merged(nquads_path: Path, merged_path: Path, *, open_graphs: Collecti
         nonlocal quads
         for line in lines:
             quads += 1
-            graphs.add(line[line.rindex(b" <") :])
+            digests.add(line)
             yield line
 
     with nquads_path.open("rb") as lines, merged_path.open("wb") as output:
@@ -153,16 +151,22 @@ def _write_merged(nquads_path: Path, merged_path: Path, *, open_graphs: Collecti
             if predicate == _TYPE:
                 classes[rest[1 : rest.index(b">")].decode()] += 1
             output.write(triple)
-    return Counts(
+    graphs = digests.states()
+    counts = Counts(
         quads=quads,
         graphs=len(graphs),
         triples=triples,
         classes=dict(sorted(classes.items())),
         properties={name[1:-1].decode(): properties[name] for name in sorted(properties)},
     )
+    return counts, graphs
 
 
 @contextmanager
-def _open_gzip(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as file:
+def open_gzip(path: Path, *, level: int = 6) -> Iterator[IO[bytes]]:
+    """A new compressed file; no time and no name is in it, so that equal content is equal bytes."""
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=raw, mtime=0) as file,
+    ):
         yield cast(IO[bytes], file)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from logging import getLogger
+from typing import TYPE_CHECKING, Final
 
 from kg.describe import describe
-from kg.errors import PublishRefused, SourceError
+from kg.errors import PublishRefused, ReleaseDamaged, ReleaseOvertaken, SourceError
 from kg.infer import infer
 from kg.lift import Lifted, lift
 from kg.link.stage import link
+from kg.manifest import CONTENT_NAME
 from kg.rdfio import content_digest, load_prefixes
 from kg.release import Release, Releases
 from kg.settings import KgSettings
 from kg.tables import load_tables
-from kg.validate import Report, validate
+from kg.validate import Report, digest_shapes, validate
+from kg.written import describe_conflicts, iter_written
+
+if TYPE_CHECKING:
+    from pyoxigraph import Quad
 
 __all__ = ["BuildResult", "build", "check", "lift_all"]
+
+_log = getLogger(__name__)
+_MOST_ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +41,12 @@ class BuildResult:
     is_new: bool
 
 
-def lift_all(settings: KgSettings) -> Lifted:
+def lift_all(settings: KgSettings, *, written: Iterable[Quad] = ()) -> Lifted:
     """All named graphs that a release would hold, in memory, before validation.
+
+    Args:
+        settings: where tables and ontology are.
+        written: the graphs that were written over HTTP, to be carried over, with what is said of them.
 
     Raises:
         SourceError: there is no directory of tables.
@@ -44,6 +58,7 @@ def lift_all(settings: KgSettings) -> Lifted:
         raise SourceError(f"{settings.data_dir} is no directory; the curated tables are expected there")
     lifted = lift(load_tables(settings.data_dir, settings.ontology_dir), settings.ontology_dir, settings.data_dir)
     links = link(lifted.store, settings.data_dir / "links", ontology_dir=settings.ontology_dir)
+    lifted.store.extend(written)
     infer(lifted.store)
     describe(lifted.store)
     return replace(lifted, trace={**lifted.trace, **links})
@@ -61,13 +76,15 @@ def check(settings: KgSettings, *, cross_check: bool = False) -> Report:
         EngineFailed: a SHACL engine gave up.
         EnginesDisagree: the engines find different things.
     """
-    return _validate(lift_all(settings), settings, cross_check=cross_check)
+    written = _find_written(Releases(settings.releases_dir))
+    return _validate(lift_all(settings, written=written), settings, cross_check=cross_check)
 
 
 def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
     """Lift, link, infer, describe, validate and publish.
 
-    A build whose content equals the current release makes nothing.
+    A build whose content equals the current release makes nothing. Written graphs are carried over from the current
+    release; where they do not fit what the tables say now, nothing is published.
 
     Args:
         settings: where tables, ontology, shapes and releases are.
@@ -79,10 +96,24 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
         EngineFailed: a SHACL engine gave up; the current release stays.
         EnginesDisagree: the engines find different things; the current release stays.
         PublishRefused: the report has violations; the current release stays.
+        ReleaseDamaged: there are written graphs, and they cannot be read.
+        ReleaseOvertaken: writes came faster than builds.
     """
-    lifted = lift_all(settings)
+    for _ in range(_MOST_ATTEMPTS - 1):
+        try:
+            return _build(settings, cross_check=cross_check)
+        except ReleaseOvertaken as error:
+            # A write came in between; it has to be carried over, too.
+            _log.info("%s", error)
+    return _build(settings, cross_check=cross_check)
+
+
+def _build(settings: KgSettings, *, cross_check: bool) -> BuildResult:
     releases = Releases(settings.releases_dir)
-    shapes = _digest_shapes(settings)
+    base = releases.current_id()
+    written = _find_written(releases)
+    lifted = lift_all(settings, written=written)
+    shapes = digest_shapes(settings.shapes_dir)
     same = releases.find_same(
         digest=content_digest(lifted.store), open_licences=settings.open_licences, catalog=settings.catalog
     )
@@ -90,7 +121,7 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
         return BuildResult(same, None, is_new=False)
     report = _validate(lifted, settings, cross_check=cross_check)
     if report.violations:
-        raise PublishRefused(report.to_text())
+        raise PublishRefused(report.to_text() + describe_conflicts(lifted.store, report.violations))
     published = releases.publish(
         quads=lifted.store,
         open_licences=settings.open_licences,
@@ -98,8 +129,27 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
         manifest_extra={"report": report.summary(), "shapes": shapes},
         prefixes=load_prefixes(settings.ontology_dir / "prefixes.ttl"),
         settings=settings,
+        base=base,
     )
     return BuildResult(published.release, report, is_new=published.is_new)
+
+
+def _find_written(releases: Releases) -> tuple[Quad, ...]:
+    """The written graphs of the current release, with what is said of them.
+
+    Raises:
+        ReleaseDamaged: there may be some, and they cannot be read.
+    """
+    current_id = releases.current_id()
+    if current_id is None or not any(entry.action == "write" for entry in releases.journal()):
+        return ()
+    try:
+        return tuple(iter_written(releases.root / current_id / CONTENT_NAME))
+    except ReleaseDamaged as error:
+        raise ReleaseDamaged(
+            f"{error}; it holds what was written over HTTP, so a build would lose that: restore it, "
+            "or publish a release that can be read with 'kg release use'"
+        ) from error
 
 
 def _validate(lifted: Lifted, settings: KgSettings, *, cross_check: bool) -> Report:
@@ -110,11 +160,3 @@ def _validate(lifted: Lifted, settings: KgSettings, *, cross_check: bool) -> Rep
         trace=lifted.trace,
         cross_check=cross_check,
     )
-
-
-def _digest_shapes(settings: KgSettings) -> str:
-    """What the shapes are, so that a release says by which it was judged."""
-    digest = hashlib.sha256()
-    for path in sorted(settings.shapes_dir.rglob("*.ttl")):
-        digest.update(path.relative_to(settings.shapes_dir).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()

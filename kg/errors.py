@@ -5,8 +5,11 @@
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
     |- RemoteError            RemoteRefused, RemoteUnavailable, RemoteIncomplete
-    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePinned, ArchiveRefused
+    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePending,
+    |                         ReleaseOvertaken, ArchiveRefused
     |- ResourceNotFound, NotAcceptable
+    |- WriteError             WriteForbidden, GraphReadOnly, GraphMissing, PreconditionFailed, WriteTooLarge,
+    |                         WriteInvalid
     |- SettingsError
     |- EngineFailed, EnginesDisagree   whether the data fits the shapes is not known
     '- PublishRefused         a gate was not met
@@ -24,11 +27,14 @@ __all__ = [
     "ArchiveRefused",
     "EngineFailed",
     "EnginesDisagree",
+    "GraphMissing",
+    "GraphReadOnly",
     "InvalidIri",
     "KgError",
     "LicenceUnknown",
     "LinkSetError",
     "NotAcceptable",
+    "PreconditionFailed",
     "PublishRefused",
     "QueryError",
     "QueryRefused",
@@ -40,6 +46,8 @@ __all__ = [
     "ReleaseDamaged",
     "ReleaseError",
     "ReleaseNotFound",
+    "ReleaseOvertaken",
+    "ReleasePending",
     "ReleasePruned",
     "RemoteError",
     "RemoteIncomplete",
@@ -52,6 +60,10 @@ __all__ = [
     "TableError",
     "UnknownPrefix",
     "UnknownQuery",
+    "WriteError",
+    "WriteForbidden",
+    "WriteInvalid",
+    "WriteTooLarge",
 ]
 
 
@@ -216,6 +228,60 @@ class RemoteIncomplete(RemoteError):
 
     code = "remote-incomplete"
     exit_code = 1
+
+
+class ReleasePending(ReleaseError):
+    """The dumps and descriptions of a release that a write made are not there, or not yet."""
+
+    code = "release-pending"
+
+
+class ReleaseOvertaken(ReleaseError):
+    """Another release became current since the one that this change began from."""
+
+    code = "release-overtaken"
+
+
+class WriteError(KgError):
+    """A change of the published graph cannot be made; nothing was changed."""
+
+    code = "write"
+
+
+class WriteForbidden(WriteError):
+    """The token's rights do not cover the change."""
+
+    code = "write-forbidden"
+
+
+class GraphReadOnly(WriteError):
+    """The change touches a graph that is made from something else."""
+
+    code = "graph-read-only"
+
+
+class GraphMissing(WriteError):
+    """There is no graph of this name."""
+
+    code = "graph-missing"
+
+
+class PreconditionFailed(WriteError):
+    """The graph is not in the state that the client expected."""
+
+    code = "precondition-failed"
+
+
+class WriteTooLarge(WriteError):
+    """The document or the change is larger or deeper than is taken."""
+
+    code = "write-too-large"
+
+
+class WriteInvalid(WriteError):
+    """The document holds what is not taken from outside, such as a DTD, a remote context or named graphs."""
+
+    code = "write-invalid"
 
 
 class ResourceNotFound(KgError):

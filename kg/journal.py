@@ -27,6 +27,7 @@ __all__ = [
     "parse_instant",
     "repair_journal",
     "sync_directory",
+    "sync_tree",
 ]
 
 Action: TypeAlias = Literal["build", "write", "use"]
@@ -135,6 +136,16 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(directory: Path) -> None:
+    """Put every file and name below a directory on disk; what is a link to a file of a release is there already."""
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with (Path(parent) / name).open("rb") as file:
+                if os.fstat(file.fileno()).st_nlink == 1:
+                    os.fsync(file.fileno())
+        sync_directory(Path(parent))
 
 
 def _parse_entry(line: bytes, where: str) -> JournalEntry:

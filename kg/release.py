@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleasePruned
+from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned
 from kg.feed.steps import take_in
 from kg.journal import (
     RELEASE_ID,
@@ -34,6 +35,7 @@ from kg.journal import (
     load_journal,
     repair_journal,
     sync_directory,
+    sync_tree,
 )
 from kg.lock import lock_releases
 from kg.manifest import (
@@ -41,6 +43,7 @@ from kg.manifest import (
     CONTENT_NAME,
     DAMAGE_CURE,
     MANIFEST_NAME,
+    PENDING_NAME,
     REPORT_NAME,
     STORE_NAME,
     UNCOMMITTED_NAME,
@@ -52,7 +55,18 @@ from kg.settings import CatalogSettings, KgSettings
 if TYPE_CHECKING:
     from pyoxigraph import Quad
 
-__all__ = ["LEFTOVERS", "WORKSPACE", "Published", "Release", "Releases", "recover"]
+__all__ = [
+    "LEFTOVERS",
+    "WORKSPACE",
+    "Published",
+    "Release",
+    "Releases",
+    "commit_release",
+    "find_complete",
+    "find_next_sequence",
+    "make_workspace",
+    "recover",
+]
 
 # Directories of who is at work under the lock, or was when a crash came.
 WORKSPACE: Final = ".building-"
@@ -97,6 +111,11 @@ class Release:
     def content_path(self) -> Path:
         """All named graphs, restricted ones too, as sorted canonical N-Quads, compressed; not for readers."""
         return self.path / CONTENT_NAME
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its dumps, descriptions and list of things are there; after a write they come later (kg.complete)."""
+        return not (self.path / PENDING_NAME).exists()
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -252,6 +271,7 @@ class Releases:
         prefixes: Mapping[str, str] | None = None,
         instant: datetime | None = None,
         settings: KgSettings | None = None,
+        base: str | None = None,
     ) -> Published:
         """The new current release; the present one when its content is the same.
 
@@ -267,14 +287,16 @@ class Releases:
             prefixes: for the Turtle dump.
             instant: when it is published; SOURCE_DATE_EPOCH or now when left out.
             settings: where ontology and shapes are, and who publishes; the defaults when left out.
+            base: the id of the release that parts of the quads were taken from, which must still be the current one.
 
         Raises:
+            ReleaseOvertaken: another release is current than ``base``.
             LicenceUnknown: a graph has no licence.
             RdfError: a quad holds a blank node or belongs to no named graph.
             ReleaseError: another change is going on, or a file cannot be written.
         """
         # Imported here, since the server's process reads releases and must not load the engine (decision 0008).
-        from kg.assemble import ReleaseInputs, assemble_release, sync_tree  # noqa: PLC0415
+        from kg.assemble import ReleaseInputs, assemble_release  # noqa: PLC0415
         from kg.rdfio import write_sorted_nquads  # noqa: PLC0415
 
         root = self.root
@@ -283,22 +305,26 @@ class Releases:
         with lock_releases(root):
             recover(root)
             current_id = self.current_id()
+            if base is not None and base != current_id:
+                raise ReleaseOvertaken(f"{current_id} became current while a release was made from {base}; try again")
             current = None if current_id is None else _as_release(root / current_id)
-            with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=root) as workspace:
-                nquads_path = Path(workspace) / "named.nq"
+            with make_workspace(root) as workspace:
+                nquads_path = workspace / "named.nq"
                 with nquads_path.open("wb") as output:
                     digest = write_sorted_nquads(quads, output)
                 if current is not None and _is_same(
                     current, digest=digest, open_licences=open_licences, catalog=chosen.catalog
                 ):
                     return Published(current, is_new=False)
-                sequence = _next_sequence(root)
+                sequence = find_next_sequence(root)
+                described = find_complete(current)
                 inputs = ReleaseInputs(
                     id=f"{sequence:04d}-{digest[:8]}",
                     sequence=sequence,
                     digest=digest,
                     parent=None if current is None else current.id,
                     parent_path=None if current is None else current.path,
+                    described_path=None if described is None else described.path,
                     instant=moment,
                     open_licences=open_licences,
                     prefixes=prefixes or {},
@@ -306,17 +332,9 @@ class Releases:
                     extra=manifest_extra,
                     settings=chosen,
                 )
-                assembled = Path(workspace) / "release"
+                assembled = workspace / "release"
                 assemble_release(assembled, nquads_path, inputs=inputs)
-                (assembled / UNCOMMITTED_NAME).touch()
-                sync_tree(assembled)
-                assembled.rename(root / inputs.id)
-            sync_directory(root)
-            release = _as_release(root / inputs.id)
-            append_entry(self.journal_path, release=release.id, action=action, instant=moment)
-            _remove_mark(release.path)
-            _swap_symlink(root, release.id)
-            take_in(root, self.journal())
+                release = commit_release(root, assembled, release_id=inputs.id, action=action, instant=moment)
             return Published(release, is_new=True)
 
     def use(self, ref: str, *, instant: datetime | None = None) -> Release:
@@ -336,6 +354,36 @@ class Releases:
                 _swap_symlink(self.root, release.id)
                 take_in(self.root, self.journal())
             return release
+
+
+@contextmanager
+def make_workspace(root: Path) -> Iterator[Path]:
+    """A directory for the files of a release to be; the caller holds the lock."""
+    with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=root) as workspace:
+        yield Path(workspace)
+
+
+def commit_release(root: Path, assembled: Path, *, release_id: str, action: Action, instant: datetime) -> Release:
+    """The new current release, after moving a directory with all of its files into place; the caller holds the lock."""
+    (assembled / UNCOMMITTED_NAME).touch()
+    sync_tree(assembled)
+    release = _as_release(root / release_id)
+    assembled.rename(release.path)
+    sync_directory(root)
+    releases = Releases(root)
+    append_entry(releases.journal_path, release=release_id, action=action, instant=instant)
+    _remove_mark(release.path)
+    _swap_symlink(root, release_id)
+    take_in(root, releases.journal())
+    return release
+
+
+def find_complete(release: Release | None) -> Release | None:
+    """The release itself, or the nearest one before it, that has dumps and descriptions and is still there."""
+    while release is not None and not (release.path.is_dir() and release.is_complete):
+        parent = release.parent if release.find_damage() is None else None
+        release = None if parent is None else _as_release(release.path.parent / parent)
+    return release
 
 
 def recover(root: Path) -> None:
@@ -386,7 +434,8 @@ def _is_same(release: Release, *, digest: str, open_licences: Collection[str], c
     )
 
 
-def _next_sequence(root: Path) -> int:
+def find_next_sequence(root: Path) -> int:
+    """The number of the next release of a directory."""
     # From the journal, not from the directories: a pruned release never gives its number away.
     return 1 + max((int(entry.release.partition("-")[0]) for entry in Releases(root).journal()), default=0)
 

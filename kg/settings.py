@@ -61,6 +61,9 @@ class KgSettings:
     open_licences: tuple[str, ...] = field(
         default=_OPEN_LICENCES, metadata={"help": "licence IRIs, blank-separated, whose graphs enter the default graph"}
     )
+    written_licence: str = field(
+        default=_OPEN_LICENCES[0], metadata={"help": "licence IRI of graphs that are written over HTTP"}
+    )
     publisher_name: str = field(
         default=CatalogSettings.publisher_name, metadata={"help": "who publishes the catalogue and is to be named"}
     )
@@ -82,7 +85,7 @@ class KgSettings:
         Raises:
             SettingsError: an IRI is none, or an e-mail address is none.
         """
-        for name in ("publisher_iri", "publisher_type", "contact_url", "contributor_id"):
+        for name in ("publisher_iri", "publisher_type", "contact_url", "contributor_id", "written_licence"):
             if not _IRI.fullmatch(getattr(self, name) or "x:x"):
                 raise SettingsError(f"KG_{name.upper()} must be an IRI, not {getattr(self, name)!r}")
         if self.contact_email and not _EMAIL.fullmatch(self.contact_email):

@@ -14,6 +14,8 @@ __all__ = [
     "CHAP",
     "DEFAULT_GRAPH",
     "GRAPH",
+    "INFERRED_GRAPH",
+    "ONTOLOGY_GRAPH",
     "PROVENANCE_GRAPH",
     "PUBLIC_PLACEHOLDER",
     "PUBLISHED_GRAPH",
@@ -22,6 +24,7 @@ __all__ = [
     "SHAPES",
     "THING",
     "THING_KINDS",
+    "WRITTEN",
     "expand_curie",
     "make_slug",
     "mint_concept",
@@ -33,6 +36,7 @@ __all__ = [
     "mint_source",
     "mint_thing",
     "parse_slug",
+    "parse_written",
 ]
 
 BASE: Final = "https://w3id.org/chap/"
@@ -46,6 +50,10 @@ PROVENANCE_GRAPH: Final = GRAPH + "provenance"
 # On other servers: the default graph under a name, and what was put there (kg.publish). No release holds them.
 DEFAULT_GRAPH: Final = GRAPH + "default"
 PUBLISHED_GRAPH: Final = GRAPH + "published"
+INFERRED_GRAPH: Final = GRAPH + "inferred"
+ONTOLOGY_GRAPH: Final = GRAPH + "ontology"
+# Graphs that are written over HTTP have names below this; no others do.
+WRITTEN: Final = GRAPH + "written/"
 # Stands in stored descriptions for the address that users see; the server puts its own there (RFC 2606: never a host).
 PUBLIC_PLACEHOLDER: Final = "http://public.invalid"
 
@@ -166,6 +174,21 @@ def mint_link(subject_iri: str, object_curie: str) -> str:
     'https://w3id.org/chap/scheme/field/finance#nace21-64'
     """
     return f"{subject_iri}#{make_slug(object_curie)}"
+
+
+def parse_written(graph_iri: str) -> str:
+    """The IRI itself, when it is that of a graph that can be written.
+
+    Raises:
+        InvalidIri: it is not.
+
+    >>> parse_written("https://w3id.org/chap/graph/written/holm")
+    'https://w3id.org/chap/graph/written/holm'
+    """
+    if not graph_iri.startswith(WRITTEN):
+        raise InvalidIri(f"<{graph_iri}> is no graph that can be written: their names begin with {WRITTEN}")
+    parse_slug(graph_iri.removeprefix(WRITTEN))
+    return graph_iri
 
 
 def mint_release(release_id: str) -> str:

@@ -5,10 +5,11 @@ SHACL Core, no inference. The engine of the gate is fast; a second one gives its
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final, get_args
 
@@ -20,9 +21,10 @@ from kg.tables import RecordRef
 from kg.terms import SCHEME
 from kg.validation import engine
 from kg.validation.findings import Finding, Term
+from kg.validation.reach import find_surroundings, measure_reach
 from kg.validation.shapes import RDF, RDFS, SH, Shapes, get_name, load_shapes
 
-__all__ = ["Report", "Result", "Trace", "validate"]
+__all__ = ["Report", "Result", "Trace", "digest_shapes", "validate", "validate_change"]
 
 _SEVERITIES: Final[dict[str, Severity]] = {name: name for name in get_args(Severity)}
 _TYPE: Final = ox.NamedNode(RDF + "type")
@@ -69,6 +71,37 @@ def validate(
         (_make_result(each, shapes, trace or {}) for each in findings),
         idle_shapes=_iter_idle(data, shapes),
     )
+
+
+def digest_shapes(shapes_dir: Path) -> str:
+    """What the shapes are, so that a release says by which it was judged."""
+    digest = hashlib.sha256()
+    for path in sorted(shapes_dir.rglob("*.ttl")):
+        digest.update(path.relative_to(shapes_dir).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def validate_change(
+    data: ox.Store, subjects: Collection[ox.NamedNode], *, shapes_dir: Path, ontology_dir: Path
+) -> Report:
+    """The findings about all that a change can have made unfit, given that nothing else is.
+
+    Args:
+        data: the store, with the change made.
+        subjects: what statements came or went about.
+        shapes_dir: as of :func:`validate`.
+        ontology_dir: as of :func:`validate`.
+
+    Raises:
+        RdfError: as of :func:`validate`.
+        EngineFailed: the engine gave up.
+    """
+    reach = measure_reach(load_shapes(shapes_dir, ontology_dir))
+    around = None if reach is None else find_surroundings(data, subjects, reach=reach)
+    if around is None:
+        return validate(data, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+    report = validate(around.data, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+    return Report.of(each for each in report.results if each.focus in around.focus)
 
 
 def _iter_concepts(nquads_path: Path, ontology: ox.Store) -> Iterator[ox.Quad]:

@@ -70,5 +70,6 @@ def _find_dumps(request: Request, iri: str) -> str:
     name = iri.rpartition("/")[2]
     if iri != f"{BASE}dataset/{name}":
         return ""
-    release = request.app.state.releases.get(read_release(request))
+    named = read_release(request)
+    release = request.app.state.releases.get(named) if named else request.app.state.releases.get_complete()
     return f"/{DUMPS_NAME}/{name}" if (release.path / DUMPS_NAME / name).is_dir() else ""

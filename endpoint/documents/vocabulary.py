@@ -88,7 +88,7 @@ async def _show_shapes(request: Request) -> Response:
         raise Problem("not-found", 404, f"There is nothing at {path}.")
 
     async def fetch(media_type: str) -> bytes:
-        return await fetch_shapes(request.app.state.releases.get(read_release(request)), media_type)
+        return await fetch_shapes(request.app.state.releases.get_complete(read_release(request)), media_type)
 
     async def show(frame: Frame) -> Response:
         view = make_shapes_view(await fetch_triples(fetch), await make_naming(request), iri=iri)
@@ -104,7 +104,7 @@ async def _show_node(request: Request) -> Response:
     except Problem as problem:
         if problem.status != 404:
             raise
-        release = request.app.state.releases.get(read_release(request))
+        release = request.app.state.releases.get_complete(read_release(request))
         lines = await fetch_shapes(release, N_TRIPLES.media_type)
         if f"\n<{BASE}{request.url.path.removeprefix('/')}> ".encode() not in b"\n" + lines:
             raise

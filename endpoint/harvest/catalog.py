@@ -74,7 +74,7 @@ def _choose(request: Request) -> Choice:
 
 
 def _find_release(request: Request) -> Release:
-    release: Release = request.app.state.releases.get(request.query_params.get("release") or None)
+    release: Release = request.app.state.releases.get_complete(request.query_params.get("release") or None)
     return release
 
 

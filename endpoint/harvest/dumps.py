@@ -113,7 +113,7 @@ async def _answer(request: Request, template: str, document: Mapping[str, Any], 
 
 def _get_release(request: Request) -> Release:
     releases: ServedReleases = request.app.state.releases
-    return releases.get(request.query_params.get("release") or None)
+    return releases.get_complete(request.query_params.get("release") or None)
 
 
 async def _get_dump(release: Release, dataset: str) -> Dump:

@@ -94,7 +94,7 @@ async def _show_part(request: Request) -> Response:
     if not 1 <= number <= len(parts):
         raise Problem("sitemap-not-found", 404, f"The sitemap has {len(parts)} parts, from 1.")
     base_url: str = request.app.state.settings.base_url
-    version = f"{request.app.state.build} {request.app.state.releases.get().id} {base_url} {number}".encode()
+    version = f"{request.app.state.build} {request.app.state.releases.get_complete().id} {base_url} {number}".encode()
     headers = {"ETag": f'"{hashlib.sha256(version).hexdigest()[:32]}"', "Cache-Control": "public, no-cache"}
     if is_unchanged(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -109,7 +109,7 @@ async def _show_part(request: Request) -> Response:
 
 
 def _entities_path(request: Request) -> Path:
-    path: Path = request.app.state.releases.get().path / ENTITIES_NAME
+    path: Path = request.app.state.releases.get_complete().path / ENTITIES_NAME
     return path
 
 

@@ -8,7 +8,7 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
-from kg.errors import ReleaseDamaged, ReleaseError
+from kg.errors import ReleaseDamaged, ReleaseError, ReleasePending
 from kg.history import History
 from kg.release import Release, Releases
 
@@ -26,6 +26,7 @@ class ServedReleases:
         self._releases = Releases(releases_dir)
         self._on_switch = on_switch
         self._current: Release | None = None
+        self._complete: Release | None = None
         self._damage: str | None = None
         self._known: dict[str, Release] = {}
         self._history = History((), ())
@@ -75,6 +76,27 @@ class ServedReleases:
             self._known[ref] = release
         return release
 
+    def get_complete(self, ref: str | None = None) -> Release:
+        """As :meth:`get`, for what needs dumps, descriptions or the list of things.
+
+        A write is served before these are made, so until then the last release that has them speaks for the current.
+
+        Raises:
+            ReleasePending: a release was asked for that does not have them, or not yet.
+            ReleaseError: as of :meth:`get`.
+        """
+        release = self.get(ref)
+        if release.is_complete:
+            return release
+        if ref is not None and ref != "current":
+            raise ReleasePending(
+                f"{release.id} was made by a write, and has no dumps, descriptions and list of things, or not yet: "
+                "ask for a later release, or for none"
+            )
+        if self._complete is None:
+            raise ReleasePending("dumps and descriptions are being made; try again in a minute")
+        return self._complete
+
     def is_fixed(self, ref: str | None) -> bool:
         """Whether a reference names one release for ever: its whole id or its number does, ``current`` does not."""
         return ref is not None and (ref.isdecimal() or bool(self._history.find_publications(ref)))
@@ -84,6 +106,7 @@ class ServedReleases:
         try:
             self._follow_current()
             self._read_history()
+            self._follow_complete()
         except (OSError, ReleaseError) as error:
             # The release that is served stays. This is asked again and again, and logged once.
             if str(error) != self._damage:
@@ -102,6 +125,20 @@ class ServedReleases:
         self._current = release
         self._known.clear()
         self._on_switch(release)
+
+    def _follow_complete(self) -> None:
+        """Find the release whose dumps and descriptions are served; another one is a change of what is answered."""
+        if self._current is None or self._complete is self._current:
+            return
+        complete = self._current if self._current.is_complete else self._find_last_complete()
+        if (complete and complete.id) != (self._complete and self._complete.id):
+            self._changes += 1
+        self._complete = complete
+
+    def _find_last_complete(self) -> Release | None:
+        """The release that was published last and has dumps and descriptions."""
+        kept = (each.release for each in reversed(self._history.publications) if each.release in self._history.kept)
+        return next((each for each in map(self._releases.find, kept) if each.is_complete), None)
 
     def _read_history(self) -> None:
         """Read the journal once more, if something changed in the directory."""

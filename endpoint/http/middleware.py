@@ -15,7 +15,7 @@ __all__ = ["Envelope", "dressed", "internal_problem"]
 _log = getLogger(__name__)
 _EXPOSED: Final = (
     b"ETag, Link, Location, Memento-Datetime, Retry-After, "
-    b"CHAP-Release, CHAP-Rows, CHAP-Limits, CHAP-Hint, Server-Timing"
+    b"CHAP-Release, CHAP-Rows, CHAP-Limits, CHAP-Hint, CHAP-Changes, Server-Timing"
 )
 _ALWAYS: Final = (
     (b"access-control-allow-origin", b"*"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,10 @@ class Metrics:
         """Report on the cache, which is made around the application that holds these metrics."""
         self._state.cache = cache
 
+    def watch_writes(self, *, outcomes: Mapping[str, int], refused: Mapping[str, int]) -> None:
+        """Report on writes: what became of them, and why others were not let in."""
+        self._state.writes = {"chap_writes": ("outcome", outcomes), "chap_writes_refused": ("reason", refused)}
+
     def write(self) -> bytes:
         """All figures as text."""
         return generate_latest(self._registry)
@@ -77,6 +81,7 @@ class _State(Collector):
         self._share = share
         self._gateway = gateway
         self.cache: ResponseCache | None = None
+        self.writes: Mapping[str, tuple[str, Mapping[str, int]]] = {}
 
     def collect(self) -> Iterator[Metric]:
         """The figures of now (prometheus_client.registry.Collector)."""
@@ -96,6 +101,11 @@ class _State(Collector):
         yield stopped
         yield CounterMetricFamily("chap_clients_refused", "Queries beyond a client's share", value=self._share.refused)
         yield CounterMetricFamily("chap_sent_bytes", "Bytes of results sent", value=self._metrics.sent_bytes)
+        for title, (label, counts) in self.writes.items():
+            writes = CounterMetricFamily(title, f"Writes over HTTP, by {label}", labels=[label])
+            for outcome, number in sorted(counts.items()):
+                writes.add_metric([outcome], number)
+            yield writes
         if self.cache is not None:
             yield CounterMetricFamily("chap_cache_hits", "Answers from the cache", value=self.cache.hits)
             yield CounterMetricFamily("chap_cache_misses", "Answers that were made", value=self.cache.misses)

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import Request
 
 from endpoint.documents.triples import Description, describe, parse_ntriples
+from endpoint.history.releases import ServedReleases
 from endpoint.sparql.ask import Asker, Term
 from endpoint.sparql.ask import iri as make_iri
 from kg.catalog.index import load_catalog_index, name_page
@@ -221,8 +222,9 @@ def _parse_page(path: Path) -> Description:
 
 
 def _find_release(request: Request) -> Release:
-    release: Release = request.app.state.releases.get(request.query_params.get("release") or None)
-    return release
+    releases: ServedReleases = request.app.state.releases
+    ref = request.query_params.get("release") or None
+    return releases.get_complete() if ref is None else releases.get(ref)
 
 
 def _values(stated: Mapping[str, Sequence[Term]], property_iri: str) -> list[str]:

@@ -10,13 +10,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from endpoint.http.problems import Problem
-from kg.errors import QueryRefused
 
 __all__ = [
     "FORM_TYPE",
     "QUERY_TYPE",
     "UPDATE_TYPE",
     "QueryRequest",
+    "UpdateRequest",
+    "is_absolute_iri",
     "parse_content_type",
     "parse_fields",
     "read_request",
@@ -46,6 +47,15 @@ class QueryRequest:
     def has_dataset(self) -> bool:
         """Whether the request names graphs of its own."""
         return bool(self.default_graphs or self.named_graphs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateRequest:
+    """An update, and the graphs that its patterns look at where it names none itself (section 2.2.3)."""
+
+    text: str
+    using_graphs: tuple[str, ...] = ()
+    using_named_graphs: tuple[str, ...] = ()
 
 
 def parse_fields(encoded: str) -> list[tuple[str, str]]:
@@ -84,13 +94,13 @@ def parse_content_type(header: str | None) -> str | None:
     return media_type
 
 
-def read_request(method: str, query_string: str, content_type: str | None, body: bytes) -> QueryRequest:
+def read_request(method: str, query_string: str, content_type: str | None, body: bytes) -> QueryRequest | UpdateRequest:
     """The request that method, query string, content type and body make together.
 
     Parameters that nobody knows are left alone.
 
     Raises:
-        Problem: it breaks the protocol, or is an update.
+        Problem: it breaks the protocol.
     """
     fields = parse_fields(query_string)
     if method == "POST":
@@ -104,7 +114,13 @@ def read_request(method: str, query_string: str, content_type: str | None, body:
     if "update" in values:
         if "query" in values:
             raise Problem("query-and-update", 400, "A request is a query or an update, not both.")
-        raise _updates_refused()
+        if method != "POST":
+            raise Problem("update-by-get", 405, "An update is sent with POST.", headers={"Allow": "POST"})
+        return UpdateRequest(
+            text=_single(values, "update") or "",
+            using_graphs=_iris(values, "using-graph-uri"),
+            using_named_graphs=_iris(values, "using-named-graph-uri"),
+        )
     text = _single(values, "query")
     if method == "POST" and text is None:
         raise Problem(
@@ -138,9 +154,9 @@ def _body_fields(content_type: str | None, body: bytes) -> list[tuple[str, str]]
             # Some clients name the type of a body that is not there, and put the query into the URL.
             return [("query", _decode_utf8(body))] if body else []
         case media_type if media_type == UPDATE_TYPE:
-            raise _updates_refused()
+            return [("update", _decode_utf8(body))]
         case media_type:
-            offered = ", ".join([FORM_TYPE, QUERY_TYPE])
+            offered = ", ".join([FORM_TYPE, QUERY_TYPE, UPDATE_TYPE])
             raise Problem(
                 "unsupported-media-type", 415, f"A body of type {media_type} is not read here; send {offered}."
             )
@@ -159,15 +175,9 @@ def _single(values: Mapping[str, Sequence[str]], name: str) -> str | None:
 def _iris(values: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
     found = tuple(values.get(name, ()))
     for each in found:
-        if not _is_absolute_iri(each):
+        if not is_absolute_iri(each):
             raise Problem("invalid-iri", 400, f"{name}={each!r} is no absolute IRI.")
     return found
-
-
-def _updates_refused() -> Problem:
-    return Problem(
-        QueryRefused.code, 403, "This endpoint takes no updates: its data is changed in its tables and released."
-    )
 
 
 def _decode(text: str) -> str:
@@ -184,7 +194,7 @@ def _decode_utf8(data: bytes) -> str:
         raise Problem("bad-encoding", 400, f"The request is no UTF-8: {error.reason} at byte {error.start}.") from error
 
 
-def _is_absolute_iri(text: str) -> bool:
+def is_absolute_iri(text: str) -> bool:
     """Whether the engine, too, will take it for one: percent escapes, host and port are looked at."""
     if not _IRI.fullmatch(text):
         return False

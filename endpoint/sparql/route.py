@@ -28,14 +28,15 @@ from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
 from endpoint.sparql.frames import Job
 from endpoint.sparql.guard import Limits, inspect_query
 from endpoint.sparql.hints import Vocabulary, find_hints
-from endpoint.sparql.protocol import QueryRequest, read_request
+from endpoint.sparql.protocol import QueryRequest, UpdateRequest, read_request
 from endpoint.sparql.stream import ClientLeft, Delivery, ResultBroken, stream_answer
 from kg.errors import KgError
 from kg.release import Release
 
-__all__ = ["EditorPage", "RouteOptions", "SparqlRoute"]
+__all__ = ["EditorPage", "RouteOptions", "SparqlRoute", "Updater"]
 
 EditorPage: TypeAlias = Callable[[Request, QueryRequest, Limits], Awaitable[Response]]
+Updater: TypeAlias = Callable[[Request, UpdateRequest], Awaitable[Response]]
 
 _METHODS: Final = ("GET", "HEAD", "POST")
 _HTML: Final = "text/html"
@@ -62,6 +63,7 @@ class RouteOptions:
     journal: QueryLog
     limits_header: str
     federation: str
+    updater: Updater
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ class SparqlRoute:
         started, outcome, sent, text = time.monotonic(), "ok", 0, None
         try:
             request = await self._read(exchange)
+            if isinstance(request, UpdateRequest):
+                await exchange.reply(await self._options.updater(_make_request(exchange), request))
+                return
             text = request.text
             if text is None:
                 await self._introduce(exchange, request)
@@ -121,7 +126,7 @@ class SparqlRoute:
         await exchange.reply(problem_response(problem))
         return problem.code
 
-    async def _read(self, exchange: _Exchange) -> QueryRequest:
+    async def _read(self, exchange: _Exchange) -> QueryRequest | UpdateRequest:
         method = exchange.scope["method"]
         if method not in _METHODS:
             allowed = ", ".join([*_METHODS, "OPTIONS"])

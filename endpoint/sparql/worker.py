@@ -6,11 +6,9 @@ query can do to it (run for ever, eat memory, crash the engine) ends with this p
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import resource
-import select
 import socket
 import sys
 import threading
@@ -23,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 import pyoxigraph as ox
 
+from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
 from endpoint.sparql.frames import (
     FRAME_BYTES,
     Binding,
@@ -52,8 +51,6 @@ _SMALL: Final = 2_000
 _POSITION: Final = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 _NEAR: Final = 24
 _TRUTH: Final = "__ASK_RETVAL"
-_CLONE_NEWUSER: Final = 0x10000000
-_CLONE_NEWNET: Final = 0x40000000
 
 
 class _FrameWriter:
@@ -104,7 +101,7 @@ class _Worker:
         self._prefixes_path = prefixes_path
         self._prefixes: dict[str, str] | None = None
         self._stores: OrderedDict[str, ox.Store] = OrderedDict()
-        self._has_no_network = _leave_network()
+        self._has_no_network = leave_network()
         self._decoder = FrameDecoder()
         self._frames: deque[Frame] = deque()
         self._relay = None if link is None else _make_relay(link, has_own_loopback=self._has_no_network)
@@ -196,7 +193,7 @@ class _Worker:
             store = self._stores[path] = open_read_only(Path(path))
             while len(self._stores) > _OPEN_STORES:
                 self._stores.popitem(last=False)
-            _limit_memory(self._memory_bytes)
+            limit_memory(self._memory_bytes)
         self._stores.move_to_end(path)
         return store
 
@@ -350,46 +347,12 @@ def _used_prefixes(triples: list[ox.Triple], prefixes: dict[str, str]) -> dict[s
     return {prefix: namespace for prefix, namespace in prefixes.items() if namespace in namespaces}
 
 
-def _limit_memory(memory_bytes: int) -> None:
-    """Let the process grow by so much beyond what it maps now; the engine aborts when it asks for more."""
-    mapped = _mapped_bytes()
-    if mapped is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, resource.RLIM_INFINITY))
-
-
-def _mapped_bytes() -> int | None:
-    statm = Path("/proc/self/statm")
-    if not statm.exists():  # not Linux: the time limit is the only one there
-        return None
-    return int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-
-
-def _leave_network() -> bool:
-    """Whether the process now has no network: where the kernel allows it, it goes into an empty namespace.
-
-    The tokens of every query are checked before; this is the second fence around SERVICE and LOAD.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
-
-
 def _make_relay(link: socket.socket, *, has_own_loopback: bool) -> Relay:
     from endpoint.federation.relay import Relay, raise_loopback  # noqa: PLC0415 - as above
 
     if has_own_loopback:
         raise_loopback()
     return Relay(link)
-
-
-def _end_with_server(connection: socket.socket) -> None:
-    """End the process when the server's end of the socket closes, even in the middle of a query."""
-    poller = select.poll()
-    poller.register(connection, 0)
-    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in poller.poll()):
-        pass
-    os._exit(0)
 
 
 def main(arguments: list[str]) -> None:
@@ -402,7 +365,7 @@ def main(arguments: list[str]) -> None:
     connection, *links = (socket.socket(fileno=int(each)) for each in descriptors)
     link = links[0] if links else None
     worker = _Worker(connection, link, memory_bytes=int(memory_bytes), prefixes_path=Path(prefixes_path))
-    threading.Thread(target=_end_with_server, args=(connection,), daemon=True).start()
+    threading.Thread(target=end_with_server, args=(connection,), daemon=True).start()
     # The engine recurses: a deep stack is only address space until it is used.
     threading.stack_size(_STACK_BYTES)
     serving = threading.Thread(target=_serve, args=(worker,))

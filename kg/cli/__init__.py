@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from kg.cli import bring, doctor, graph, links, mirror, publish, release, server
+from kg.cli import bring, doctor, graph, links, mirror, publish, release, server, token
 from kg.errors import KgError
 
 __all__ = ["main", "make_parser"]
@@ -60,4 +60,5 @@ def make_parser() -> argparse.ArgumentParser:
     release.add_commands(commands)
     publish.add_commands(commands)
     doctor.add_commands(commands)
+    token.add_commands(commands)
     return parser

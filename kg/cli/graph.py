@@ -82,8 +82,12 @@ def _add_cross_check(parser: argparse.ArgumentParser) -> None:
 
 def _build(options: argparse.Namespace) -> int:
     from kg.build import build  # noqa: PLC0415 - the stages load slowly, and other commands do without them
+    from kg.complete import complete_current  # noqa: PLC0415
 
-    result = build(make_settings(options), cross_check=options.cross_check)
+    settings = make_settings(options)
+    result = build(settings, cross_check=options.cross_check)
+    # Where nothing changed since a write, its dumps may still be missing.
+    complete_current(settings)
     if result.report and (warnings := len(result.report.warnings)):
         print(f"{warnings} warnings; 'kg validate' lists them with their records", file=sys.stderr)
     print(result.release.id)

@@ -22,7 +22,7 @@ from kg.errors import ReleaseDamaged, ReleaseError
 from kg.feed.log import Feed, PageLength, Step, append_step, load_feed
 from kg.feed.members import Kind, Member, write_member
 from kg.journal import JournalEntry, format_instant, repair_journal, sync_directory
-from kg.manifest import CONTENT_NAME
+from kg.manifest import CONTENT_NAME, PENDING_NAME
 
 __all__ = ["PAGE_BYTES", "PAGE_MEMBERS", "take_in"]
 
@@ -33,7 +33,9 @@ _log = getLogger(__name__)
 
 
 def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
-    """The feed, once it has a step for every entry of the journal. The caller holds the lock of the directory.
+    """The feed, once it has a step for every entry of the journal up to the last release that is complete.
+
+    The caller holds the lock of the directory.
 
     Raises:
         ReleaseDamaged: the feed knows more than the journal, or is malformed.
@@ -46,8 +48,10 @@ def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
             f"{feed.log_path} knows publications that the journal does not: restore the newest journal from a backup, "
             f"or move {feed.root} away, and the feed begins anew"
         )
+    # The list of things of the newest may not be there yet; whoever makes it comes back here (kg.complete).
+    ready = max((at for at, each in enumerate(journal, 1) if not _is_pending(releases_root / each.release)), default=0)
     try:
-        for entry in journal[feed.steps :]:
+        for entry in journal[feed.steps : ready]:
             feed = _take_step(feed, releases_root / entry.release, entry)
     except OSError as error:
         raise ReleaseError(
@@ -56,15 +60,21 @@ def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
     return feed
 
 
+def _is_pending(release_path: Path) -> bool:
+    return (release_path / PENDING_NAME).exists()
+
+
 def _take_step(feed: Feed, release_path: Path, entry: JournalEntry) -> Feed:
     (feed.root / "pages").mkdir(parents=True, exist_ok=True)
     state_path = feed.entities_path(entry.sequence)
     instant = _later(entry.instant, feed.last.instant if feed.last else None)
     pages: tuple[PageLength, ...] = ()
-    is_passed = False
+    # Where the next write came before the list of things was made, its changes come with that of the next.
+    is_passed = _is_pending(release_path)
     try:
-        pages = _write_changes(feed, release_path, entry, instant=instant)
-        _copy(release_path / ENTITIES_NAME, state_path)
+        if not is_passed:
+            pages = _write_changes(feed, release_path, entry, instant=instant)
+            _copy(release_path / ENTITIES_NAME, state_path)
     except ReleaseDamaged as error:
         _log.warning("the feed passes publication %s over: %s", entry.sequence, error)
         is_passed, pages = True, ()

@@ -73,7 +73,7 @@ _META_SHAPES: Final = "shacl-shacl.ttl"
 _META_VOCABULARY: Final = "shacl.ttl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shapes:
     """Checked shapes.
 

@@ -13,7 +13,10 @@ import pytest
 FENCES = {
     # what                 who may import it
     # The relay and its solutions are loaded by workers only.
-    "pyoxigraph": ("kg/", "endpoint/sparql/worker", "endpoint/federation/relay", "endpoint/federation/solutions"),
+    "pyoxigraph": (
+        *("kg/", "endpoint/sparql/worker", "endpoint/federation/relay", "endpoint/federation/solutions"),
+        "endpoint/writes/worker",
+    ),
     "pyshacl": ("kg/validation/second.py",),
     "shacl": ("kg/validation/native.py",),
     "httpx": ("kg/graph_store.py", "endpoint/sparql/remote.py"),

@@ -1,0 +1,1 @@
+"""Writing: tokens, the Graph Store Protocol, SPARQL Update, and the process that carries a write out."""

@@ -1,0 +1,221 @@
+"""``/graph-store``: the SPARQL 1.1 Graph Store HTTP Protocol (https://www.w3.org/TR/sparql11-http-rdf-update/).
+
+Reading is open and comes from the query workers. Writing needs a token, and reaches the graphs below
+``.../graph/written/`` alone; the others, and the default graph, are made from something else and say so (409).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from endpoint.http.clients import find_client, parse_networks
+from endpoint.http.negotiation import read_accept
+from endpoint.http.problems import Problem
+from endpoint.http.responses import choose_caching
+from endpoint.sparql.engine import Result
+from endpoint.sparql.formats import GRAPHS, Format, choose_format
+from endpoint.sparql.frames import Job as QueryJob
+from endpoint.sparql.protocol import UPDATE_TYPE, is_absolute_iri, parse_content_type
+from endpoint.sparql.stream import Delivery, stream_answer
+from endpoint.writes.conditions import make_tag
+from endpoint.writes.desk import Desk, Task
+from endpoint.writes.messages import Part
+from endpoint.writes.spool import spool_body
+from endpoint.writes.updates import inspect_update
+from kg.errors import InvalidIri
+from kg.graphs import GraphState, load_graphs
+from kg.queries import load_query
+from kg.release import Release
+from kg.terms import WRITTEN, parse_written
+
+__all__ = ["routes"]
+
+_METHODS: Final = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"]
+_MIB: Final = 1024 * 1024
+_QUERIES: Final = Path(__file__).parent.parent / "queries"
+_OF_GRAPH: Final = load_query(_QUERIES / "stored-graph.rq").text
+_OF_DEFAULT: Final = load_query(_QUERIES / "stored-default.rq").text
+
+
+async def _serve_graph_store(request: Request) -> Response:
+    """One request of the protocol."""
+    if request.method in ("GET", "HEAD"):
+        return await _read(request)
+    return await _write(request)
+
+
+async def _read(request: Request) -> Response:
+    """A graph, in the syntax that the client likes best, streamed."""
+    release: Release = request.app.state.releases.get(request.query_params.get("release") or None)
+    graph = _find_graph(request)
+    format_ = choose_format(
+        "construct", accept=read_accept(request.headers), override=request.query_params.get("format") or None
+    )
+    if graph is None:
+        digest = release.digest
+    else:
+        states = await asyncio.to_thread(_load_states, release.path)
+        if graph not in states:
+            raise Problem("graph-missing", 404, f"There is no graph <{graph}>.", members={"graph": graph})
+        digest = states[graph].digest
+    headers = {
+        "ETag": make_tag(digest, format_.names[0] if format_.names else "json"),
+        "Cache-Control": choose_caching(
+            is_fixed=request.app.state.releases.is_fixed(request.query_params.get("release"))
+        ),
+        "Vary": "Accept",
+        "CHAP-Release": release.id,
+    }
+    if _is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    job = QueryJob(
+        store=str(release.store_path),
+        text=_OF_DEFAULT if graph is None else _OF_GRAPH,
+        media_type=format_.written_as,
+        bindings={} if graph is None else {"graph": ("iri", graph, "")},
+    )
+    return _StreamedGraph(request, job, format_, headers)
+
+
+class _StreamedGraph(Response):
+    """The answer to a GET: bytes as the worker writes them."""
+
+    def __init__(self, request: Request, job: QueryJob, format_: Format, headers: Mapping[str, str]) -> None:
+        super().__init__()
+        self._request = request
+        self._job = job
+        self._described = {
+            "content-type": format_.content_type,
+            **{name.lower(): value for name, value in headers.items()},
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it (ASGI)."""
+        state = self._request.app.state
+        client = find_client(scope, parse_networks(state.settings.trusted_proxies))
+        state.share.check(client)
+
+        def describe(_: Result) -> list[tuple[bytes, bytes]]:
+            return [(name.encode(), value.encode("latin-1")) for name, value in self._described.items()]
+
+        delivery = Delivery(
+            is_head=scope["method"] == "HEAD",
+            receive=receive,
+            send=send,
+            describe=describe,
+            max_bytes=state.settings.query_max_result_mib * _MIB,
+        )
+        await stream_answer(state.pool, self._job, delivery, state.share.spend(client))
+
+
+async def _write(request: Request) -> Response:
+    desk: Desk = request.app.state.desk
+    token = desk.admit(request.scope)
+    graph = _find_target(request, token.graphs)
+    if not graph.startswith(token.graphs):
+        raise desk.gate.forbid(
+            f"The token {token.name} may not write <{graph}>, but graphs that begin with {', '.join(token.graphs)}."
+        )
+    settings = desk.settings
+    with tempfile.TemporaryDirectory(prefix="chap-write-") as name:
+        path = Path(name) / "body"
+        if request.method == "DELETE":
+            task = Task(verb="delete", graph=graph, token=token)
+        elif request.method == "PATCH":
+            if parse_content_type(request.headers.get("content-type")) != UPDATE_TYPE:
+                raise _unsupported(f"PATCH takes {UPDATE_TYPE}.", [UPDATE_TYPE])
+            await spool_body(request.receive, request.headers, path, limit=settings.max_body_mib * _MIB)
+            text = inspect_update(path.read_bytes(), settings)
+            task = Task(verb="patch", graph=graph, token=token, text=text)
+        else:
+            media_type = _read_media_type(request)
+            await spool_body(request.receive, request.headers, path, limit=settings.write_max_mib * _MIB)
+            part = Part(path=str(path), media_type=media_type)
+            task = Task(
+                verb="put" if request.method == "PUT" else "post",
+                graph=graph,
+                token=token,
+                parts=(part,),
+                location=f"{settings.base_url}/graph-store?graph={graph}",
+            )
+        return await desk.carry_out(task, request.headers, request.query_params)
+
+
+def _find_graph(request: Request) -> str | None:
+    """The graph that a request names; None for the default graph.
+
+    Raises:
+        Problem: 400, it names none or two, or no absolute IRI.
+    """
+    graphs = request.query_params.getlist("graph")
+    is_default = "default" in request.query_params
+    if len(graphs) + is_default != 1:
+        raise Problem("graph-unclear", 400, "Name one graph: ?graph=IRI, or ?default.")
+    if is_default:
+        return None
+    if not is_absolute_iri(graphs[0]):
+        raise Problem("invalid-iri", 400, f"graph={graphs[0]!r} is no absolute IRI.")
+    return graphs[0]
+
+
+def _find_target(request: Request, prefixes: tuple[str, ...]) -> str:
+    """The graph that a request would change; where a POST names none, a new one (section 5.5).
+
+    Raises:
+        Problem: 409, the graph is made from something else.
+    """
+    if request.method == "POST" and not {"graph", "default"} & request.query_params.keys():
+        return prefixes[0] + secrets.token_hex(8)
+    graph = _find_graph(request)
+    if graph is None:
+        detail = "The default graph is derived, the merge of the open named graphs: name a graph that begins with"
+        raise Problem("graph-read-only", 409, f"{detail} {WRITTEN}.")
+    try:
+        return parse_written(graph)
+    except InvalidIri as error:
+        raise Problem(
+            "graph-read-only",
+            409,
+            f"<{graph}> cannot be written: graphs that can are named {WRITTEN}NAME, in lower-case words joined by "
+            "hyphens. Others are made from tables and files, and changed there.",
+            members={"graph": graph},
+        ) from error
+
+
+def _read_media_type(request: Request) -> str:
+    media_type = parse_content_type(request.headers.get("content-type"))
+    for each in GRAPHS:
+        if each.media_type == media_type:
+            return each.written_as
+    offered = [each.media_type for each in GRAPHS]
+    raise _unsupported(f"A body of type {media_type or 'unknown'} is not read here.", offered)
+
+
+def _unsupported(what: str, offered: list[str]) -> Problem:
+    detail = f"{what} Send one of {', '.join(offered)}, and say so in Content-Type."
+    return Problem("unsupported-media-type", 415, detail, members={"available": offered})
+
+
+@lru_cache(maxsize=8)
+def _load_states(path: Path) -> Mapping[str, GraphState]:
+    """The states of the graphs of a release, which never change."""
+    return load_graphs(path)
+
+
+def _is_known(request: Request, etag: str) -> bool:
+    asked = ",".join(request.headers.getlist("if-none-match"))
+    return any(tag.strip().removeprefix("W/") in ("*", etag) for tag in asked.split(","))
+
+
+routes = [Route("/graph-store", _serve_graph_store, methods=_METHODS)]

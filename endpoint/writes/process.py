@@ -1,0 +1,213 @@
+"""The writer process as the server sees it: started when it is needed, asked in turn, ended at its limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from logging import getLogger
+from typing import IO, Final
+
+from endpoint.http.problems import Problem
+from endpoint.settings import EndpointSettings, writer_environment
+from endpoint.writes.messages import Event, Job, decode_event, encode
+
+__all__ = ["Completer", "WriterProcess"]
+
+_log = getLogger(__name__)
+_MIB: Final = 1024 * 1024
+# A report may be long; a line is read whole.
+_LONGEST_LINE: Final = 256 * _MIB
+_START_S: Final = 60.0
+_COMMIT_S: Final = 60.0
+_RETRY_AFTER: Final = {"Retry-After": "5"}
+_LAST_WORDS: Final = 2_000
+_NICE: Final = 10
+
+
+@dataclass(frozen=True)
+class _Running:
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+class WriterProcess:
+    """Carries out writes, one at a time, in the order in which they came."""
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        self._settings = settings
+        self._running: _Running | None = None
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._is_closing = False
+
+    async def submit(self, job: Job) -> Event:
+        """What became of a job.
+
+        Raises:
+            Problem: 503, too many writes wait, or the server is stopping; 504, 507 or 500, the writer came to its
+                limits or ended.
+        """
+        if self._waiting >= self._settings.write_queue:
+            raise Problem("busy", 503, "Too many writes wait for their turn. Try again.", headers=_RETRY_AFTER)
+        # A write that has begun is carried through, whether or not its client still waits.
+        return await asyncio.shield(asyncio.create_task(self._take_turn(job)))
+
+    async def close(self) -> None:
+        """End the process; a write that is not yet being published has not happened."""
+        self._is_closing = True
+        await self._end()
+
+    async def _take_turn(self, job: Job) -> Event:
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._carry_out(job)
+        finally:
+            self._waiting -= 1
+
+    async def _carry_out(self, job: Job) -> Event:
+        if self._is_closing:
+            raise Problem("closing", 503, "The server is stopping. Try again in a few seconds.", headers=_RETRY_AFTER)
+        running = self._running
+        if running is None or running.process.poll() is not None:
+            running = await self._start()
+        limit_s = self._settings.write_timeout_s
+        running.writer.write(encode(job))
+        try:
+            line = await asyncio.wait_for(running.reader.readline(), limit_s)
+            if line and decode_event(line).event == "committing":
+                line = await asyncio.wait_for(running.reader.readline(), _COMMIT_S)
+        except TimeoutError:
+            await self._end()
+            raise Problem(
+                "write-timeout",
+                504,
+                f"The write was stopped after {limit_s:g} s, and nothing was changed. Send less at once.",
+                members={"limit_s": limit_s},
+            ) from None
+        if not line:
+            raise await self._explain_end()
+        return decode_event(line)
+
+    async def _start(self) -> _Running:
+        await self._end()
+        ours, theirs = socket.socketpair()
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        process = await asyncio.to_thread(_spawn, theirs, errors, self._settings)
+        theirs.close()
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_LONGEST_LINE)
+        self._running = _Running(process, errors, reader, writer)
+        try:
+            line = await asyncio.wait_for(reader.readline(), _START_S)
+        except TimeoutError:
+            line = b""
+        event = decode_event(line) if line else None
+        if event is None or event.event != "ready":
+            reason = event.message if event else _read_last_words(errors)
+            await self._end()
+            _log.error("the writer could not be started: %s", reason)
+            raise Problem("writer-failed", 503, f"The writer could not be started: {reason}", headers=_RETRY_AFTER)
+        return self._running
+
+    async def _explain_end(self) -> Problem:
+        """What to tell when the process ended by itself."""
+        assert self._running is not None
+        status = await asyncio.to_thread(self._running.process.wait)
+        words = _read_last_words(self._running.errors)
+        await self._end()
+        _log.warning("the writer ended with status %s: %s", status, words)
+        if "alloc" in words or "MemoryError" in words or status in (-signal.SIGABRT, -signal.SIGKILL):
+            limit = self._settings.write_memory_mib
+            return Problem(
+                "write-out-of-memory",
+                507,
+                f"The write needs more than the {limit} MiB that one may have; nothing was changed. Send less at once.",
+                members={"limit_mib": limit},
+            )
+        return Problem("write-crashed", 500, "The writer ended; nothing was changed. Others were not touched.")
+
+    async def _end(self) -> None:
+        running, self._running = self._running, None
+        if running is None:
+            return
+        if running.process.poll() is None:
+            running.process.kill()
+        running.writer.close()
+        await asyncio.to_thread(running.process.wait)
+        running.errors.close()
+
+
+class Completer:
+    """Has dumps and descriptions made after a write, in a process of its own that lets every other go first."""
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        self._settings = settings
+        self._task: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._is_wanted = False
+
+    def wake(self) -> None:
+        """The current release is not complete; where one is being completed, this one comes next."""
+        self._is_wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """End the process; what is not complete is completed after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while self._is_wanted:
+            self._is_wanted = False
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "endpoint.writes.completer"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env=writer_environment(self._settings),
+                start_new_session=True,
+            )
+            try:
+                os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+                _, errors = await process.communicate()
+            except asyncio.CancelledError:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+                raise
+            if process.returncode:
+                _log.error("dumps and descriptions could not be made: %s", errors.decode(errors="replace").strip())
+
+
+def _spawn(theirs: socket.socket, errors: IO[bytes], settings: EndpointSettings) -> subprocess.Popen[bytes]:
+    descriptor = theirs.fileno()
+    return subprocess.Popen(  # noqa: S603 - our own program, with arguments of our own
+        [
+            *(sys.executable, "-m", "endpoint.writes.worker"),
+            *(str(descriptor), str(settings.write_memory_mib * _MIB), str(settings.write_max_depth)),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        pass_fds=(descriptor,),
+        env=writer_environment(settings),
+        start_new_session=True,
+    )
+
+
+def _read_last_words(errors: IO[bytes]) -> str:
+    size = errors.seek(0, os.SEEK_END)
+    errors.seek(max(0, size - _LAST_WORDS))
+    return errors.read().decode(errors="replace").strip()

@@ -1,0 +1,190 @@
+"""A candidate: a copy of the store of a release that can be changed, and what was changed in it.
+
+The copy is made of hard links (a checkpoint), so it costs milliseconds, and the release stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import pyoxigraph as ox
+
+from kg.errors import ReleaseError, WriteInvalid
+from kg.manifest import Counts
+from kg.rdfio import skolemise
+from kg.terms import PROVENANCE_GRAPH
+
+__all__ = ["Apply", "Candidate", "Delta", "create_candidate"]
+
+Apply: TypeAlias = Callable[[ox.Store], "frozenset[str] | None"]
+"""Changes a store, and names the graphs that it may have changed; None where that can be any."""
+
+_DEFAULT: Final = ox.DefaultGraph()
+_TYPE: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+_PROVENANCE: Final = ox.NamedNode(PROVENANCE_GRAPH)
+_LICENCE: Final = ox.NamedNode("http://purl.org/dc/terms/license")
+
+
+@dataclass
+class Delta:
+    """The quads of named graphs that came, and those that went."""
+
+    added: set[ox.Quad] = field(default_factory=set)
+    removed: set[ox.Quad] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+    def __iter__(self) -> Iterator[ox.Quad]:
+        yield from self.added
+        yield from self.removed
+
+    @property
+    def graphs(self) -> frozenset[str]:
+        """The IRIs of the graphs that changed."""
+        return frozenset(quad.graph_name.value for quad in self if isinstance(quad.graph_name, ox.NamedNode))
+
+
+class Candidate:
+    """The store of a release to be: changes are made in it, counted, and can be told."""
+
+    def __init__(self, base: ox.Store, store: ox.Store, *, open_licences: Collection[str]) -> None:
+        self.store = store
+        self.delta = Delta()
+        self.changes_default = False
+        self._base = base
+        self._open_licences = frozenset(open_licences)
+        self._is_open: dict[ox.NamedNode, bool] = {}
+        self._triples: Counter[ox.Triple] = Counter()
+
+    def apply(self, change: Apply, *, is_exact: bool) -> None:
+        """Let something change the store; :attr:`delta` says afterwards what it changed in named graphs.
+
+        Blank nodes that it brought get IRIs that depend on what is said of them, so that the same again is no change.
+
+        Args:
+            change: what to let loose.
+            is_exact: whether the graphs that it names are sure to be all that it touches.
+
+        Raises:
+            WriteInvalid: it brought statements about statements, which a release does not hold.
+        """
+        graphs = change(self.store)
+        if graphs is not None:
+            self._compare([ox.NamedNode(each) for each in graphs])
+            if is_exact or len(self.store) - len(self._base) == len(self.delta.added) - len(self.delta.removed):
+                self._skolemise()
+                return
+        self.delta = Delta()
+        self._compare({*self._base.named_graphs(), *self.store.named_graphs()})
+        before, after = (set(each.quads_for_pattern(None, None, None, _DEFAULT)) for each in (self._base, self.store))
+        self.changes_default = before != after
+        self._skolemise()
+
+    def _compare(self, graphs: Iterable[ox.NamedNode | ox.BlankNode]) -> None:
+        for graph in graphs:
+            before = set(self._base.quads_for_pattern(None, None, None, graph))
+            after = set(self.store.quads_for_pattern(None, None, None, graph))
+            self.delta.added |= after - before
+            self.delta.removed |= before - after
+            if not after and self.store.contains_named_graph(graph):
+                # A release holds quads, so a graph without any is not there.
+                self.store.remove_graph(graph)
+
+    def settle(self, present: set[ox.Quad], wanted: set[ox.Quad]) -> None:
+        """Make quads that are there into those that should be, as a part of the change."""
+        for quad in present - wanted:
+            self.store.remove(quad)
+        self.store.extend(wanted - present)
+        self.delta.removed |= present - wanted
+        self.delta.added |= wanted - present
+
+    def merge_default(self) -> None:
+        """Keep the default graph the merge of the open graphs: a triple goes when no other open graph holds it."""
+        for quad in self.delta.removed:
+            triple = ox.Quad(*quad.triple)
+            if self._enters(quad) and not self._is_held(quad) and triple in self.store:
+                self.store.remove(triple)
+                self._triples[quad.triple] -= 1
+        for quad in self.delta.added:
+            triple = ox.Quad(*quad.triple)
+            if self._enters(quad) and triple not in self.store:
+                self.store.add(triple)
+                self._triples[quad.triple] += 1
+
+    def count(self, before: Counts, *, graphs: int) -> Counts:
+        """The size of the release to be, from that of its parent."""
+        classes, properties = Counter(before.classes), Counter(before.properties)
+        for triple, difference in self._triples.items():
+            properties[triple.predicate.value] += difference
+            if triple.predicate.value == _TYPE and isinstance(triple.object, ox.NamedNode):
+                classes[triple.object.value] += difference
+        return Counts(
+            quads=before.quads + len(self.delta.added) - len(self.delta.removed),
+            graphs=graphs,
+            triples=before.triples + sum(self._triples.values()),
+            classes=_list_counts(classes),
+            properties=_list_counts(properties),
+        )
+
+    def _skolemise(self) -> None:
+        found = [quad for quad in self.delta.added if _has_blank(quad)]
+        if any(isinstance(quad.object, ox.Triple) for quad in self.delta.added):
+            raise WriteInvalid("statements about statements (RDF 1.2) are not taken: name the statement with an IRI")
+        if not found:
+            return
+        for quad in found:
+            self.store.remove(quad)
+        named = set(skolemise(found))
+        fresh = {quad for quad in named if quad not in self._base}
+        self.store.extend(fresh)
+        self.delta.added = (self.delta.added - set(found)) | fresh
+        # What was replaced by the same with blank nodes did not change.
+        self.delta.removed -= named
+        self.store.extend(named)
+
+    def _enters(self, quad: ox.Quad) -> bool:
+        """Whether the graph of a quad is an open one."""
+        graph = quad.graph_name
+        if not isinstance(graph, ox.NamedNode):
+            return False
+        if graph not in self._is_open:
+            # Of a graph that is gone only the release before knows the licence.
+            licences = _find_licences(self.store, graph) or _find_licences(self._base, graph)
+            self._is_open[graph] = bool(licences) and licences <= self._open_licences
+        return self._is_open[graph]
+
+    def _is_held(self, quad: ox.Quad) -> bool:
+        return any(
+            self._enters(each) for each in self.store.quads_for_pattern(quad.subject, quad.predicate, quad.object)
+        )
+
+
+def create_candidate(base: ox.Store, path: Path, *, open_licences: Collection[str]) -> Candidate:
+    """A candidate in a directory that does not exist yet.
+
+    Raises:
+        ReleaseError: it cannot be made.
+    """
+    try:
+        base.backup(str(path))
+        return Candidate(base, ox.Store(str(path)), open_licences=open_licences)
+    except (OSError, RuntimeError) as error:
+        raise ReleaseError(f"{path}: no copy of the store could be made: {error}") from error
+
+
+def _find_licences(store: ox.Store, graph: ox.NamedNode) -> frozenset[str]:
+    found = (each.object for each in store.quads_for_pattern(graph, _LICENCE, None, _PROVENANCE))
+    return frozenset(each.value for each in found if isinstance(each, ox.NamedNode))
+
+
+def _has_blank(quad: ox.Quad) -> bool:
+    return isinstance(quad.subject, ox.BlankNode) or isinstance(quad.object, ox.BlankNode)
+
+
+def _list_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    return {name: number for name, number in sorted(counts.items()) if number > 0}

@@ -1,0 +1,313 @@
+"""Transaction: one validated change of written graphs, as a small release; or nothing, and nothing has happened.
+
+A candidate is made of the current release, changed, brought in order (provenance, inferences, default graph), validated
+as far as the change reaches, and published (ARCHITECTURE, "A write is a small release"). Dumps and descriptions follow
+later (kg.complete).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pyoxigraph as ox
+
+from kg.assemble import open_gzip
+from kg.candidate import Apply, Candidate, create_candidate
+from kg.changes import Change, iter_dump_blocks, write_patch
+from kg.errors import GraphReadOnly, InvalidIri, PreconditionFailed, ReleaseNotFound, WriteForbidden
+from kg.graphs import GraphDigests, GraphState, load_graphs, write_graphs
+from kg.infer import find_inferred
+from kg.journal import find_instant
+from kg.lock import lock_releases
+from kg.manifest import CHANGES_NAME, CONTENT_NAME, MANIFEST_NAME, PENDING_NAME, REPORT_NAME, STORE_NAME, write_manifest
+from kg.rdfio import iter_sorted_lines
+from kg.release import Release, Releases, commit_release, find_next_sequence, make_workspace, recover
+from kg.settings import KgSettings
+from kg.store import open_read_only
+from kg.terms import WRITTEN, parse_written
+from kg.validate import Report, digest_shapes, validate, validate_change
+from kg.written import describe_written
+
+__all__ = ["Expected", "Outcome", "Write", "Writer", "write"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """Who changes something: the name of the token, and the beginnings of the graph IRIs that it may change."""
+
+    name: str
+    graphs: tuple[str, ...]
+
+    def may_write(self, graph_iri: str) -> bool:
+        """Whether the writer may change a graph."""
+        return graph_iri.startswith(self.graphs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The state in which a client expects a graph: one of these digests, or (``any``) there at all; or not so.
+
+    If-Match and If-None-Match (RFC 9110, section 13.1).
+    """
+
+    graph: str
+    digests: frozenset[str]
+    any: bool
+    negated: bool
+
+    def check(self, state: GraphState | None) -> None:
+        """Make sure that it is so.
+
+        Raises:
+            PreconditionFailed: the graph is in another state.
+        """
+        fits = state is not None and (self.any or state.digest in self.digests)
+        if fits == self.negated:
+            now = "is not there" if state is None else f"has the digest {state.digest}"
+            raise PreconditionFailed(f"<{self.graph}> {now}: fetch it again, and make your change to what it is now")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """What is to be done: the change, by whom, what it counts on, and whether it is only tried.
+
+    ``is_exact`` says that the change touches no other graphs than it names; else that is checked.
+    """
+
+    apply: Apply
+    is_exact: bool
+    writer: Writer
+    expected: tuple[Expected, ...] = ()
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        release: the current release: a new one, or the one before where nothing changed or was published.
+        is_new: whether it was made by this write.
+        report: the findings about what the change concerns.
+        added: how many quads came to each written graph.
+        removed: how many went.
+        before: all graphs as they were.
+        after: all graphs as they are now, or would be.
+    """
+
+    release: Release
+    is_new: bool
+    report: Report
+    added: int
+    removed: int
+    before: Mapping[str, GraphState]
+    after: Mapping[str, GraphState]
+
+
+def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -> Outcome:
+    """What came of a change: published, or, where the report has violations, not.
+
+    Args:
+        settings: where ontology, shapes and releases are.
+        work: what is to be done.
+        on_commit: called when all is well and nothing but publishing is left.
+
+    Raises:
+        ReleaseNotFound: nothing is published yet.
+        PreconditionFailed: a graph is not in the state that was expected.
+        GraphReadOnly: the change touches the default graph, or a named graph that is made from something else.
+        WriteForbidden: it touches a graph that is not for this writer.
+        WriteInvalid: it brings what a release does not hold.
+        EngineFailed: nothing is known about the candidate.
+        ReleaseError: another change is going on, or a file cannot be written.
+    """
+    root = settings.releases_dir
+    with lock_releases(root):
+        recover(root)
+        base = Releases(root).current()
+        if base is None:
+            raise ReleaseNotFound(f"no release in {root} yet: run 'kg build' first")
+        states = load_graphs(base.path)
+        for expected in work.expected:
+            expected.check(states.get(expected.graph))
+        with make_workspace(root) as workspace:
+            assembled = workspace / "release"
+            assembled.mkdir()
+            return _Transaction(settings, work, base, states, assembled).run(on_commit)
+
+
+class _Transaction:
+    """One write, between taking the lock and giving it back."""
+
+    def __init__(
+        self, settings: KgSettings, work: Write, base: Release, states: dict[str, GraphState], assembled: Path
+    ) -> None:
+        self._settings = settings
+        self._work = work
+        self._base = base
+        self._states = states
+        self._assembled = assembled
+
+    def run(self, on_commit: Callable[[], None]) -> Outcome:
+        manifest = self._base.manifest
+        candidate = create_candidate(
+            open_read_only(self._base.store_path),
+            self._assembled / STORE_NAME,
+            open_licences=manifest.open_licences,
+        )
+        candidate.apply(self._work.apply, is_exact=self._work.is_exact)
+        graphs = candidate.delta.graphs
+        _check_rights(candidate, self._work.writer)
+        added, removed = len(candidate.delta.added), len(candidate.delta.removed)
+        if candidate.delta:
+            self._settle(candidate, graphs)
+        report = self._validate(candidate)
+        after = self._find_states(candidate)
+
+        def conclude(release: Release, *, is_new: bool) -> Outcome:
+            return Outcome(
+                release=release,
+                is_new=is_new,
+                report=report,
+                added=added,
+                removed=removed,
+                before=self._states,
+                after=after,
+            )
+
+        if not candidate.delta or report.violations or self._work.is_dry_run:
+            return conclude(self._base, is_new=False)
+        candidate.store.flush()
+        release_id, instant = self._assemble(candidate, after, report), find_instant()
+        del candidate
+        on_commit()
+        release = commit_release(
+            self._settings.releases_dir, self._assembled, release_id=release_id, action="write", instant=instant
+        )
+        return conclude(release, is_new=True)
+
+    def _settle(self, candidate: Candidate, graphs: frozenset[str]) -> None:
+        """Bring in order what follows from the change: provenance, inferred statements, the default graph."""
+        present, wanted = describe_written(
+            candidate.store, graphs, writer=self._work.writer.name, licence=self._settings.written_licence
+        )
+        candidate.settle(present, wanted)
+        candidate.settle(*find_inferred(candidate.store, list(candidate.delta)))
+        candidate.merge_default()
+
+    def _validate(self, candidate: Candidate) -> Report:
+        if not candidate.delta:
+            return Report(())
+        shapes_dir, ontology_dir = self._settings.shapes_dir, self._settings.ontology_dir
+        if self._base.manifest.extra.get("shapes") != digest_shapes(shapes_dir):
+            # Nobody has judged the rest by these shapes.
+            return validate(candidate.store, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+        subjects = {quad.subject for quad in candidate.delta if isinstance(quad.subject, ox.NamedNode)}
+        return validate_change(candidate.store, subjects, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+
+    def _find_states(self, candidate: Candidate) -> dict[str, GraphState]:
+        """The states of all graphs with the change made."""
+        states = dict(self._states)
+        for graph in candidate.delta.graphs:
+            digests = GraphDigests()
+            for line in iter_sorted_lines(candidate.store.quads_for_pattern(None, None, None, ox.NamedNode(graph))):
+                digests.add(line)
+            states.pop(graph, None)
+            states |= digests.states()
+        return states
+
+    def _assemble(self, candidate: Candidate, states: Mapping[str, GraphState], report: Report) -> str:
+        """The id of the release, once its files are there."""
+        delta = candidate.delta
+        changes = sorted(
+            [
+                *(Change("A", line) for line in iter_sorted_lines(delta.added)),
+                *(Change("D", line) for line in iter_sorted_lines(delta.removed)),
+            ],
+            key=lambda each: each.line,
+        )
+        digest = hashlib.sha256()
+        # Packed quickly: nobody fetches this file, and with every write there is another.
+        with open_gzip(self._assembled / CONTENT_NAME, level=1) as output:
+            for block in _iter_changed(iter_dump_blocks(self._base.content_path), changes):
+                digest.update(block)
+                output.write(block)
+        content_digest = digest.hexdigest()
+        sequence = find_next_sequence(self._settings.releases_dir)
+        release_id = f"{sequence:04d}-{content_digest[:8]}"
+        with open_gzip(self._assembled / CHANGES_NAME) as output:
+            write_patch(changes, output, release=release_id, parent=self._base.id)
+        write_graphs(states, self._assembled)
+        (self._assembled / REPORT_NAME).write_bytes(report.to_turtle())
+        (self._assembled / PENDING_NAME).touch()
+        before = self._base.manifest
+        manifest = replace(
+            before,
+            id=release_id,
+            sequence=sequence,
+            parent=self._base.id,
+            digest=content_digest,
+            counts=candidate.count(before.counts, graphs=len(states)),
+            versions={"chap-kg": version("chap-kg"), "pyoxigraph": ox.__version__},
+            has_changes=True,
+            extra={
+                **before.extra,
+                "shapes": digest_shapes(self._settings.shapes_dir),
+                "report": report.summary(),
+                "write": {
+                    "by": self._work.writer.name,
+                    "graphs": sorted(each for each in delta.graphs if each.startswith(WRITTEN)),
+                },
+            },
+        )
+        write_manifest(manifest, self._assembled / MANIFEST_NAME)
+        return release_id
+
+
+def _check_rights(candidate: Candidate, writer: Writer) -> None:
+    """Look at what was changed, whatever the request said.
+
+    Raises:
+        GraphReadOnly: a graph that nobody may write was changed.
+        WriteForbidden: a graph that is not for this writer was changed.
+    """
+    if candidate.changes_default:
+        raise GraphReadOnly(
+            "the default graph is derived, the merge of the open named graphs: "
+            f"name a graph whose IRI begins with {WRITTEN}"
+        )
+    for graph in sorted(candidate.delta.graphs):
+        try:
+            parse_written(graph)
+        except InvalidIri as error:
+            raise GraphReadOnly(
+                f"{error} and a slug; other graphs are changed in the tables and files that they are made from"
+            ) from error
+        if not writer.may_write(graph):
+            raise WriteForbidden(
+                f"{writer.name} may not write <{graph}>, but graphs that begin with {', '.join(writer.graphs)}"
+            )
+
+
+def _iter_changed(blocks: Iterable[list[bytes]], changes: Sequence[Change]) -> Iterator[bytes]:
+    r"""Sorted lines with sorted changes made to them, in blocks; one without a change passes as it is.
+
+    >>> list(_iter_changed([[b"a", b"c"], [b"d"]], [Change("D", b"a"), Change("A", b"b")]))
+    [b'bc', b'd']
+    """
+    remaining = deque(changes)
+    for block in blocks:
+        if not remaining or remaining[0].line > block[-1]:
+            yield b"".join(block)
+            continue
+        lines = set(block)
+        while remaining and remaining[0].line <= block[-1]:
+            change = remaining.popleft()
+            (lines.add if change.mark == "A" else lines.discard)(change.line)
+        yield b"".join(sorted(lines))
+    yield b"".join(change.line for change in remaining if change.mark == "A")
