@@ -14,7 +14,12 @@ __all__ = ["add_commands"]
 
 def add_commands(commands: Commands) -> None:
     """Declare ``import`` and what can be imported."""
-    bring = commands.add_parser("import", help="bring outside data in", description="Bring outside data in.")
+    bring = commands.add_parser(
+        "import",
+        help="bring outside data in",
+        description="Bring outside data in.",
+        epilog="example: kg import edih export-edihs.xlsx",
+    )
     kinds = bring.add_subparsers(metavar="WHAT", required=True)
     edih = add_command(
         kinds,
