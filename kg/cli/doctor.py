@@ -79,10 +79,10 @@ def _iter_problems(root: Path, releases: Sequence[Release], *, quick: bool) -> I
     from kg.doctor import examine_directory, examine_one  # noqa: PLC0415 - as above
 
     with look_at_releases(root) as is_still:
-        if is_still:
-            yield from examine_directory(root)
-        else:
-            print("a build or a write is going on: journal, links and strays were not examined", file=sys.stderr)
+        beside = list(examine_directory(root)) if is_still else []
+    if not is_still:
+        print("a build or a write is going on: journal, links and strays were not examined", file=sys.stderr)
+    yield from beside
     for release in releases:
         if sys.stderr.isatty():
             print(f"examining {release.id}", end="\r", file=sys.stderr)
