@@ -18,11 +18,7 @@ def add_commands(commands: Commands) -> None:
         "import",
         help="bring outside data in",
         description="Bring outside data in.",
-<<<<<<< HEAD
         epilog="example: kg import edih export-edihs.xlsx --dry-run",
-=======
-        epilog="example: kg import edih export-edihs.xlsx",
->>>>>>> recover
     )
     kinds = bring.add_subparsers(metavar="WHAT", required=True)
     edih = add_command(
