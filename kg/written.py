@@ -83,7 +83,8 @@ def describe_conflicts(store: ox.Store, violations: Iterable[Result]) -> str:
         return ""
     lines = ["", "Written graphs that speak of it, and have to change before this can be published, or the tables do:"]
     for graph_iri, conflicts in sorted(found.items()):
-        names = {quad.object.value for quad in _iter_said(store, ox.NamedNode(graph_iri)) if quad.predicate == _NAME}
+        said = _iter_said(store, ox.NamedNode(graph_iri))
+        names = {quad.object.value for quad in said if quad.predicate == _NAME and isinstance(quad.object, ox.Literal)}
         lines.append(f"  <{graph_iri}>, written by {', '.join(sorted(names))}:")
         lines += [f"    {conflict}" for conflict in sorted(conflicts)]
     return "\n".join(lines) + "\n"

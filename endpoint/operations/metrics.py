@@ -98,8 +98,8 @@ class _State(Collector):
         yield CounterMetricFamily("chap_sent_bytes", "Bytes of results sent", value=self._metrics.sent_bytes)
         for name, (label, counts) in self.writes.items():
             writes = CounterMetricFamily(name, f"Writes over HTTP, by {label}", labels=[label])
-            for value, count in sorted(counts.items()):
-                writes.add_metric([value], count)
+            for what, number in sorted(counts.items()):
+                writes.add_metric([what], number)
             yield writes
         if self.cache is not None:
             yield CounterMetricFamily("chap_cache_hits", "Answers from the cache", value=self.cache.hits)
