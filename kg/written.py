@@ -84,7 +84,7 @@ def describe_conflicts(store: ox.Store, violations: Iterable[Result]) -> str:
     lines = ["", "Written graphs that speak of it, and have to change before this can be published, or the tables do:"]
     for graph_iri, conflicts in sorted(found.items()):
         said = _iter_said(store, ox.NamedNode(graph_iri))
-        names = {str(getattr(quad.object, "value", quad.object)) for quad in said if quad.predicate == _NAME}
+        names = {quad.object.value for quad in said if quad.predicate == _NAME and isinstance(quad.object, ox.Literal)}
         lines.append(f"  <{graph_iri}>, written by {', '.join(sorted(names))}:")
         lines += [f"    {conflict}" for conflict in sorted(conflicts)]
     return "\n".join(lines) + "\n"

@@ -31,6 +31,7 @@ from endpoint.sparql.stream import Delivery, stream_answer
 from endpoint.writes.conditions import make_tag
 from endpoint.writes.desk import Desk, Task
 from endpoint.writes.messages import Part
+from endpoint.writes.multipart import MULTIPART_TYPE, split_parts
 from endpoint.writes.spool import spool_body
 from endpoint.writes.updates import inspect_update
 from kg.errors import InvalidIri
@@ -139,14 +140,17 @@ async def _write(request: Request) -> Response:
             text = inspect_update(path.read_bytes(), settings)
             task = Task(verb="patch", graph=graph, token=token, text=text)
         else:
-            media_type = _read_media_type(request)
+            content_type = request.headers.get("content-type")
+            media_type = _read_media_type(content_type)
             await spool_body(request.receive, request.headers, path, limit=settings.write_max_mib * _MIB)
-            part = Part(path=str(path), media_type=media_type)
+            parts: tuple[Part, ...] = (Part(path=str(path), media_type=media_type),)
+            if media_type == MULTIPART_TYPE:
+                parts = await asyncio.to_thread(split_parts, path, content_type or "", path.parent)
             task = Task(
                 verb="put" if request.method == "PUT" else "post",
                 graph=graph,
                 token=token,
-                parts=(part,),
+                parts=parts,
                 location=f"{settings.base_url}/graph-store?graph={graph}",
             )
         return await desk.carry_out(task, request.headers, request.query_params)
@@ -193,12 +197,14 @@ def _find_target(request: Request, prefixes: tuple[str, ...]) -> str:
         ) from error
 
 
-def _read_media_type(request: Request) -> str:
-    media_type = parse_content_type(request.headers.get("content-type"))
+def _read_media_type(content_type: str | None) -> str:
+    media_type = parse_content_type(content_type)
+    if media_type == MULTIPART_TYPE:
+        return MULTIPART_TYPE
     for each in GRAPHS:
         if each.media_type == media_type:
             return each.written_as
-    offered = [each.media_type for each in GRAPHS]
+    offered = [*(each.media_type for each in GRAPHS), MULTIPART_TYPE]
     raise _unsupported(f"A body of type {media_type or 'unknown'} is not read here.", offered)
 
 

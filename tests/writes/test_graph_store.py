@@ -241,3 +241,32 @@ def test_page_of_a_written_graph_is_there(client: httpx.Client) -> None:
     page = client.get("/graph/written/holm-page", headers={"Accept": "text/turtle"})
     assert page.status_code == 200
     assert "page" in page.text
+
+
+def test_parts_of_a_form_are_documents(client: httpx.Client) -> None:
+    files = [
+        ("any", ("a.ttl", BLANK, "text/turtle")),
+        ("any", ("b.jsonld", '{"@id": "urn:x:b", "urn:x:p": {"urn:x:q": "3"}}', "application/octet-stream")),
+        ("any", ("c.nt", comment("part"), "text/plain")),
+    ]
+    created = client.post(url("holm-form"), files=files)
+    assert created.status_code == 201, created.text
+    assert len(Graph().parse(data=client.get(url("holm-form")).text)) == 4 + 2 + 1
+    again = client.put(url("holm-form"), files=files)
+    assert again.headers["etag"] == created.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "code"),
+    [
+        ("multipart/form-data", b"", 400, "bad-form"),
+        ("multipart/form-data; boundary=b", b"", 400, "bad-form"),
+        ("multipart/form-data; boundary=b", b"no form", 400, "bad-form"),
+        ("multipart/form-data; boundary=b", b"--b\r\nContent-Type: text/turtle\r\n\r\n<urn:a> ", 400, "bad-form"),
+        ("multipart/form-data; boundary=b", b"--b\r\n" + b"X-Header: 1\r\n" * 1_000, 400, "bad-form"),
+        ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--\r\n", 415, "unsupported-media-type"),
+    ],
+)
+def test_broken_form_is_told(client: httpx.Client, content_type: str, body: bytes, status: int, code: str) -> None:
+    response = client.put(url("holm-broken"), content=body, headers={"Content-Type": content_type})
+    assert_problem(response, status, code)

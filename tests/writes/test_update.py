@@ -83,7 +83,7 @@ def test_rights_are_those_of_the_change_not_of_the_text(client: httpx.Client) ->
     for text in (
         "INSERT DATA { GRAPH w:other { x:s x:p 1 } }",
         "INSERT { GRAPH ?g { x:s x:p 1 } } WHERE { BIND(IRI(CONCAT(STR(w:), 'other')) AS ?g) }",
-        "INSERT DATA { GRAPH w:holm-mixed { x:s x:p 1 } GRAPH w:oth\\u0065r { x:s x:p 1 } }",
+        f"INSERT DATA {{ GRAPH w:holm-mixed {{ x:s x:p 1 }} GRAPH <{WRITTEN}oth\\u0065r> {{ x:s x:p 1 }} }}",
         "COPY <https://w3id.org/chap/graph/inferred> TO w:other",
     ):
         assert_problem(update(client, text), 403, "write-forbidden")
