@@ -133,7 +133,7 @@ class _Inspector:
             if self._form is None and word not in _UPDATES:
                 raise Problem(QuerySyntaxError.code, 400, _NO_FORM, members=self._position(token))
             if word in _UPDATES:
-                detail = f"{word} is an update, sent as a query. This endpoint takes no updates."
+                detail = f"{word} is an update, sent as a query. Send it as one, with POST and a token."
                 raise Problem("query-is-update", 400, detail, members=self._position(token))
         self._declares_prefix = self._is_prologue and word == "PREFIX"
         self._is_volatile |= word in VOLATILE

@@ -39,7 +39,9 @@ def answer_write(event: Event, job: Job, *, location: str = "") -> Response:
     """
     if event.event == "failed":
         members = {"graph": job.graph} if job.graph else {}
-        raise Problem(event.code, _STATUS.get(event.code, 500), event.message, members=members)
+        status = _STATUS.get(event.code, 500)
+        retry = {"Retry-After": "10"} if status == 503 else {}
+        raise Problem(event.code, status, event.message, members=members, headers=retry)
     headers = {"Cache-Control": "no-store", "CHAP-Release": event.release, "Vary": "Accept, Accept-Language"}
     if event.violations:
         return Response(event.report, status_code=422, headers=headers, media_type=job.report_type)

@@ -37,7 +37,6 @@ class Task:
     token: Token
     parts: Sequence[Part] = ()
     text: str = ""
-    location: str = ""
 
 
 class Desk:
@@ -60,7 +59,7 @@ class Desk:
         """
         return self.gate.admit(Headers(scope=scope), find_client(scope, self._trusted))
 
-    async def carry_out(self, task: Task, headers: Headers, parameters: QueryParams) -> Response:
+    async def carry_out(self, task: Task, headers: Headers, parameters: QueryParams, *, location: str = "") -> Response:
         """The answer to a write, after it is published and served here.
 
         Raises:
@@ -86,7 +85,7 @@ class Desk:
             self._completer.wake()
         if event.code == "write-forbidden":
             raise self.gate.forbid(event.message)
-        return answer_write(event, job, location=task.location)
+        return answer_write(event, job, location=location)
 
     def catch_up(self) -> None:
         """See to it that the current release becomes complete, should a stop have come in between."""

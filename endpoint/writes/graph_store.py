@@ -151,9 +151,9 @@ async def _write(request: Request) -> Response:
                 graph=graph,
                 token=token,
                 parts=parts,
-                location=f"{settings.base_url}/graph-store?graph={graph}",
             )
-        return await desk.carry_out(task, request.headers, request.query_params)
+        location = f"{settings.base_url}/graph-store?graph={graph}"
+        return await desk.carry_out(task, request.headers, request.query_params, location=location)
 
 
 def _find_graph(request: Request) -> str | None:

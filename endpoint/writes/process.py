@@ -82,21 +82,29 @@ class WriterProcess:
             running = await self._start()
         limit_s = self._settings.write_timeout_s
         running.writer.write(encode(job))
-        try:
-            line = await asyncio.wait_for(running.reader.readline(), limit_s)
-            if line and decode_event(line).event == "committing":
-                line = await asyncio.wait_for(running.reader.readline(), _COMMIT_S)
-        except TimeoutError:
-            await self._end()
+        line = await self._read_line(running, limit_s)
+        if line is None:
             raise Problem(
                 "write-timeout",
                 504,
                 f"The write was stopped after {limit_s:g} s, and nothing was changed. Send less at once.",
                 members={"limit_s": limit_s},
-            ) from None
+            )
+        if line and decode_event(line).event == "committing":
+            line = await self._read_line(running, _COMMIT_S)
+            if line is None:
+                raise Problem("write-unclear", 504, "The disk is slow; see in /releases whether this was published.")
         if not line:
             raise await self._explain_end()
         return decode_event(line)
+
+    async def _read_line(self, running: _Running, limit_s: float) -> bytes | None:
+        """The next line, empty when the process has ended; None after ending it at the limit."""
+        try:
+            return await asyncio.wait_for(running.reader.readline(), limit_s)
+        except TimeoutError:
+            await self._end()
+            return None
 
     async def _start(self) -> _Running:
         await self._end()

@@ -30,7 +30,7 @@ def main() -> None:
     writes = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     with tempfile.TemporaryDirectory(prefix="chap-bench-") as name:
         directory = Path(name)
-        release = build(KgSettings(releases_dir=directory / "built")).release
+        quads = build(KgSettings(releases_dir=directory / "built")).release.manifest.counts.quads
         (directory / "served").mkdir()
         with run_writable(directory / "built", directory / "served") as running, running.client() as client:
             url = f"/graph-store?graph={WRITTEN}holm-bench"
@@ -46,7 +46,7 @@ def main() -> None:
             made = sum(entry.action == "write" for entry in Releases(running.releases_dir).journal()) - 1
             grown = _disk_bytes(running.releases_dir) - size
     sys.stdout.write(
-        f"{made} writes of one statement to {release.manifest.counts.quads:,} quads, one after another\n"
+        f"{made} writes of one statement to {quads:,} quads, one after another\n"
         f"p50 {statistics.median(seconds) * 1000:.0f} ms, slowest {max(seconds) * 1000:.0f} ms, "
         f"of it processor time of the writer {processor_s / made * 1000:.0f} ms; load {os.getloadavg()[0]:.1f}\n"
         f"{grown / made / 1024:.0f} KiB of disk a release, what was completed in between included\n"

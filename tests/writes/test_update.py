@@ -91,7 +91,7 @@ def test_rights_are_those_of_the_change_not_of_the_text(client: httpx.Client) ->
     # What names others and changes nothing of theirs is fine; so is reading what anybody may read.
     assert update(client, "DELETE DATA { GRAPH w:other { x:s x:p 1 } }").status_code == 204
     assert update(client, "CREATE SILENT GRAPH w:other").status_code == 204
-    assert update(client, "COPY <https://w3id.org/chap/graph/links> TO w:holm-copy").status_code == 204
+    assert update(client, "COPY <https://w3id.org/chap/graph/inferred> TO w:holm-copy").status_code == 204
     assert update(client, "DROP GRAPH w:holm-copy").status_code == 204
 
 
