@@ -59,7 +59,7 @@ def _derive(release: Release, made: Path, scratch: Path, settings: KgSettings) -
     open_graphs = find_open_graphs(nquads_path, open_licences=release.manifest.open_licences)
     with nquads_path.open("rb") as lines, merged_path.open("wb") as output:
         output.writelines(iter_merged_lines(lines, open_graphs=open_graphs))
-    described = find_complete(release)
+    described = find_complete(settings.releases_dir)
     published = [each for each in Releases(settings.releases_dir).journal() if each.release == release.id]
     sources = Sources(
         release_id=release.id,

@@ -1,6 +1,6 @@
 """Releases: immutable directories, a symlink to the current one, a journal of publications (ARCHITECTURE).
 
-    releases/<id>/            store/ content.nq.gz dumps/ manifest.json report.ttl changes.rdfp.gz
+    releases/<id>/            store/ content.nq.gz graphs.json dumps/ manifest.json report.ttl changes.rdfp.gz
     releases/current          symlink to one of them, swapped atomically
     releases/journal.jsonl    append-only; its last line is the truth about what is current
     releases/kept.json        ids that pruning spares
@@ -317,7 +317,7 @@ class Releases:
                 ):
                     return Published(current, is_new=False)
                 sequence = find_next_sequence(root)
-                described = find_complete(current)
+                described = find_complete(root)
                 inputs = ReleaseInputs(
                     id=f"{sequence:04d}-{digest[:8]}",
                     sequence=sequence,
@@ -378,12 +378,10 @@ def commit_release(root: Path, assembled: Path, *, release_id: str, action: Acti
     return release
 
 
-def find_complete(release: Release | None) -> Release | None:
-    """The release itself, or the nearest one before it, that has dumps and descriptions and is still there."""
-    while release is not None and not (release.path.is_dir() and release.is_complete):
-        parent = release.parent if release.find_damage() is None else None
-        release = None if parent is None else _as_release(release.path.parent / parent)
-    return release
+def find_complete(root: Path) -> Release | None:
+    """The release that was published last of those that are still there and have dumps and descriptions."""
+    found = (_as_release(root / each.release) for each in reversed(Releases(root).journal()))
+    return next((each for each in found if each.path.is_dir() and each.is_complete), None)
 
 
 def recover(root: Path) -> None:

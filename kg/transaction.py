@@ -312,4 +312,5 @@ def _iter_changed(blocks: Iterable[list[bytes]], changes: Sequence[Change]) -> I
             change = remaining.popleft()
             (lines.add if change.mark == "A" else lines.discard)(change.line)
         yield b"".join(sorted(lines))
-    yield b"".join(change.line for change in remaining if change.mark == "A")
+    if remaining:
+        yield b"".join(change.line for change in remaining if change.mark == "A")
