@@ -153,7 +153,8 @@ async def fetch_list(
     for concept in asked or ([{}] if level else []):
         engaged = {row["thing"] for row in flatten(await asker.select("engaged", release=release, **concept, **level))}
         rows = [row for row in rows if row["thing"] in engaged]
-    return rows
+    # Not by the engine: each has an order of its own for letters beyond ASCII.
+    return sorted(rows, key=lambda row: ((row.get("name_de") or row.get("name_en", "")).casefold(), row["thing"]))
 
 
 def _resolve(name: str, value: str, options: Sequence[Option]) -> str:
