@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 import pyoxigraph as ox
 import pytest
@@ -253,10 +254,12 @@ INNER = [
     "?a o:part* ?b .",
     "?a o:year? ?y .",
 ]
+MOST = 2_000
 CALLS = ["SERVICE @open {{ {} }}", "SERVICE SILENT @open {{ {} }}", "OPTIONAL {{ SERVICE @open {{ {} }} }}"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Always the same examples: what fails here is to fail for whoever changed it.
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     outer=st.lists(st.sampled_from(OUTER), max_size=4),
     inner=st.lists(st.sampled_from(INNER), min_size=1, max_size=3),
@@ -269,6 +272,11 @@ def test_any_pattern_is_answered_as_by_the_engine_alone(
     elements = [*outer[:at], call.format(" ".join(inner)), *outer[at:]]
     query = f"SELECT * {{ {' '.join(elements)} }}"
     try:
+        alone = federation.outside.store.query(expand(f"SELECT * {{ {' '.join(inner)} }}"))
+        assert isinstance(alone, ox.QuerySolutions)
+        if sum(1 for _ in islice(alone, MOST + 1)) > MOST:
+            # A product beyond the limits of an answer, which other tests are about.
+            return
         expected = ask_engine(federation, query)
     except SyntaxError:
         # BIND to a variable that is there already.
