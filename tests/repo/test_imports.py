@@ -19,7 +19,7 @@ FENCES = {
     ),
     "pyshacl": ("kg/validation/second.py",),
     "shacl": ("kg/validation/native.py",),
-    "httpx": ("kg/graph_store.py", "endpoint/sparql/remote.py"),
+    "httpx": ("kg/graph_store.py", "kg/remote.py", "endpoint/sparql/remote.py"),
     "SPARQLWrapper": ("kg/remote.py",),
     "httpcore": ("endpoint/federation/client.py",),
     "fastapi": ("endpoint/",),
