@@ -7,9 +7,7 @@ later (kg.complete).
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +16,8 @@ import pyoxigraph as ox
 
 from kg.assemble import open_gzip
 from kg.candidate import Apply, Candidate, create_candidate
-from kg.changes import Change, iter_dump_blocks, write_patch
+from kg.changes import Change, write_patch
+from kg.content import change_content
 from kg.errors import GraphReadOnly, InvalidIri, PreconditionFailed, ReleaseNotFound, WriteForbidden
 from kg.graphs import GraphDigests, GraphState, load_graphs, write_graphs
 from kg.infer import find_inferred
@@ -233,13 +232,10 @@ class _Transaction:
             ],
             key=lambda each: each.line,
         )
-        digest = hashlib.sha256()
-        # Packed quickly: nobody fetches this file, and with every write there is another.
-        with open_gzip(self._assembled / CONTENT_NAME, level=1) as output:
-            for block in _iter_changed(iter_dump_blocks(self._base.content_path), changes):
-                digest.update(block)
-                output.write(block)
-        content_digest = digest.hexdigest()
+        with (self._assembled / CONTENT_NAME).open("wb") as output:
+            content_digest = change_content(
+                self._base.content_path, changes, output, quads=self._base.manifest.counts.quads
+            )
         sequence = find_next_sequence(self._settings.releases_dir)
         release_id = f"{sequence:04d}-{content_digest[:8]}"
         with open_gzip(self._assembled / CHANGES_NAME) as output:
@@ -294,23 +290,3 @@ def _check_rights(candidate: Candidate, writer: Writer) -> None:
             raise WriteForbidden(
                 f"{writer.name} may not write <{graph}>, but graphs that begin with {', '.join(writer.graphs)}"
             )
-
-
-def _iter_changed(blocks: Iterable[list[bytes]], changes: Sequence[Change]) -> Iterator[bytes]:
-    r"""Sorted lines with sorted changes made to them, in blocks; one without a change passes as it is.
-
-    >>> list(_iter_changed([[b"a", b"c"], [b"d"]], [Change("D", b"a"), Change("A", b"b")]))
-    [b'bc', b'd']
-    """
-    remaining = deque(changes)
-    for block in blocks:
-        if not remaining or remaining[0].line > block[-1]:
-            yield b"".join(block)
-            continue
-        lines = set(block)
-        while remaining and remaining[0].line <= block[-1]:
-            change = remaining.popleft()
-            (lines.add if change.mark == "A" else lines.discard)(change.line)
-        yield b"".join(sorted(lines))
-    if remaining:
-        yield b"".join(change.line for change in remaining if change.mark == "A")
