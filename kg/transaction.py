@@ -7,6 +7,7 @@ later (kg.complete).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -29,7 +30,7 @@ from kg.release import Release, Releases, commit_release, find_next_sequence, ma
 from kg.settings import KgSettings
 from kg.store import open_read_only
 from kg.terms import WRITTEN, parse_written
-from kg.validate import Report, digest_shapes, validate, validate_change
+from kg.validate import Report, digest_shapes, extract_change, validate, validate_change
 from kg.written import describe_written
 
 __all__ = ["Expected", "Outcome", "Write", "Writer", "write"]
@@ -97,6 +98,7 @@ class Outcome:
         removed: how many went.
         before: all graphs as they were.
         after: all graphs as they are now, or would be.
+        timings: how many milliseconds each step took, in the order of the steps.
     """
 
     release: Release
@@ -106,6 +108,7 @@ class Outcome:
     removed: int
     before: Mapping[str, GraphState]
     after: Mapping[str, GraphState]
+    timings: Mapping[str, float]
 
 
 def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -> Outcome:
@@ -151,6 +154,13 @@ class _Transaction:
         self._base = base
         self._states = states
         self._assembled = assembled
+        self._timings: dict[str, float] = {}
+        self._lap_start = time.perf_counter()
+
+    def _end_lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._timings[name] = (now - self._lap_start) * 1000
+        self._lap_start = now
 
     def run(self, on_commit: Callable[[], None]) -> Outcome:
         manifest = self._base.manifest
@@ -159,12 +169,14 @@ class _Transaction:
             self._assembled / STORE_NAME,
             open_licences=manifest.open_licences,
         )
+        self._end_lap("copy")
         candidate.apply(self._work.apply, is_exact=self._work.is_exact)
         graphs = candidate.delta.graphs
         _check_rights(candidate, self._work.writer)
         added, removed = len(candidate.delta.added), len(candidate.delta.removed)
         if candidate.delta:
             self._settle(candidate, graphs)
+        self._end_lap("apply")
         report = self._validate(candidate)
         after = self._find_states(candidate)
 
@@ -177,19 +189,23 @@ class _Transaction:
                 removed=removed,
                 before=self._states,
                 after=after,
+                timings=self._timings,
             )
 
         if not candidate.delta or report.violations or self._work.is_dry_run:
             return conclude(self._base, is_new=False)
+        self._end_lap("compare")
         candidate.store.flush()
         release_id, instant = self._assemble(candidate, after, report), find_instant()
         del candidate
         # What the engine notes about itself is a third of what a small write takes on disk.
         (self._assembled / STORE_NAME / "LOG").unlink(missing_ok=True)
+        self._end_lap("assemble")
         on_commit()
         release = commit_release(
             self._settings.releases_dir, self._assembled, release_id=release_id, action="write", instant=instant
         )
+        self._end_lap("swap")
         return conclude(release, is_new=True)
 
     def _settle(self, candidate: Candidate, graphs: frozenset[str]) -> None:
@@ -209,7 +225,11 @@ class _Transaction:
             # Nobody has judged the rest by these shapes.
             return validate(candidate.store, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
         subjects = {quad.subject for quad in candidate.delta if isinstance(quad.subject, ox.NamedNode)}
-        return validate_change(candidate.store, subjects, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+        around = extract_change(candidate.store, subjects, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+        self._end_lap("extract")
+        report = validate_change(candidate.store, around, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+        self._end_lap("engine")
+        return report
 
     def _find_states(self, candidate: Candidate) -> dict[str, GraphState]:
         """The states of all graphs with the change made."""
