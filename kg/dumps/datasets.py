@@ -44,8 +44,7 @@ class Dataset:
 def find_datasets(store: ox.Store, *, open_graphs: Collection[str]) -> tuple[Dataset, ...]:
     """The datasets that have at least one graph: first that of everything open, then its parts, then what is not open.
 
-    What is not open is a dataset for each licence; one that is described with that licence and no pattern gives its name.
-
+    What is not open is a dataset for each licence, named as one that is described with that licence and no pattern.
     The graph of the shapes is in no dataset but those whose pattern fits it.
 
     Raises:
