@@ -24,7 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned
+from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned, SettingsError
 from kg.feed.steps import take_in
 from kg.journal import (
     RELEASE_ID,
@@ -61,6 +61,7 @@ __all__ = [
     "Published",
     "Release",
     "Releases",
+    "check_mode",
     "commit_release",
     "find_complete",
     "find_next_sequence",
@@ -109,13 +110,18 @@ class Release:
 
     @property
     def content_path(self) -> Path:
-        """All named graphs, restricted ones too, as sorted canonical N-Quads, compressed; not for readers."""
+        """All that is stated, in restricted graphs too, as sorted canonical N-Quads, compressed; not for readers."""
         return self.path / CONTENT_NAME
 
     @property
     def is_complete(self) -> bool:
-        """Whether its dumps, descriptions and list of things are there; after a write they come later (kg.complete)."""
+        """Whether its dumps, descriptions and list of things are there; a plain dataset never has any."""
         return not (self.path / PENDING_NAME).exists()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether these are still to come: a write leaves them for later (kg.complete)."""
+        return not self.is_complete and not self.manifest.is_plain
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -264,7 +270,7 @@ class Releases:
         self,
         *,
         quads: Iterable[Quad],
-        open_licences: Collection[str],
+        open_licences: Collection[str] | None,
         manifest_extra: Mapping[str, object],
         report_turtle: bytes,
         action: Action = "build",
@@ -272,6 +278,7 @@ class Releases:
         instant: datetime | None = None,
         settings: KgSettings | None = None,
         base: str | None = None,
+        is_first: bool = False,
     ) -> Published:
         """The new current release; the present one when its content is the same.
 
@@ -280,7 +287,7 @@ class Releases:
 
         Args:
             quads: the content: named graphs only, no blank nodes, any order.
-            open_licences: IRIs of the licences whose graphs enter the default graph.
+            open_licences: IRIs of the licences whose graphs enter the default graph; None for a plain dataset.
             manifest_extra: JSON values for the manifest, beside its own entries.
             report_turtle: the SHACL report.
             action: what the journal says.
@@ -288,9 +295,10 @@ class Releases:
             instant: when it is published; SOURCE_DATE_EPOCH or now when left out.
             settings: where ontology and shapes are, and who publishes; the defaults when left out.
             base: the id of the release that parts of the quads were taken from, which must still be the current one.
+            is_first: whether nothing may have been published before.
 
         Raises:
-            ReleaseOvertaken: another release is current than ``base``.
+            ReleaseOvertaken: another release is current than ``base``, or any, where this is to be the first.
             LicenceUnknown: a graph has no licence.
             RdfError: a quad holds a blank node or belongs to no named graph.
             ReleaseError: another change is going on, or a file cannot be written.
@@ -305,8 +313,11 @@ class Releases:
         with lock_releases(root):
             recover(root)
             current_id = self.current_id()
-            if base is not None and base != current_id:
-                raise ReleaseOvertaken(f"{current_id} became current while a release was made from {base}; try again")
+            if current_id != base and (base is not None or is_first):
+                made_from = base or "nothing"
+                raise ReleaseOvertaken(
+                    f"{current_id} became current while a release was made from {made_from}; try again"
+                )
             current = None if current_id is None else _as_release(root / current_id)
             with make_workspace(root) as workspace:
                 nquads_path = workspace / "named.nq"
@@ -378,6 +389,27 @@ def commit_release(root: Path, assembled: Path, *, release_id: str, action: Acti
     return release
 
 
+def check_mode(release: Release, settings: KgSettings) -> None:
+    """Make sure that a release is of the kind that the settings speak of: built from tables, or a plain dataset.
+
+    Raises:
+        SettingsError: it is of the other kind.
+        ReleaseDamaged: it cannot be read.
+    """
+    if release.manifest.is_plain == settings.is_plain:
+        return
+    root = release.path.parent
+    if settings.is_plain:
+        raise SettingsError(
+            f"{root} holds a graph that was built from tables: unset KG_DEFAULT_GRAPH and KG_SHAPES, or name another "
+            "directory for the plain dataset with --releases DIR"
+        )
+    raise SettingsError(
+        f"{root} holds a plain dataset: set KG_DEFAULT_GRAPH=own and KG_SHAPES=none, or name another directory with "
+        "--releases DIR"
+    )
+
+
 def find_complete(root: Path) -> Release | None:
     """The release that was published last of those that are still there and have dumps and descriptions."""
     found = (_as_release(root / each.release) for each in reversed(Releases(root).journal()))
@@ -420,14 +452,14 @@ def recover(root: Path) -> None:
     take_in(root, journal)
 
 
-def _is_same(release: Release, *, digest: str, open_licences: Collection[str], catalog: CatalogSettings) -> bool:
+def _is_same(release: Release, *, digest: str, open_licences: Collection[str] | None, catalog: CatalogSettings) -> bool:
     # The digest covers the named graphs; which of them make up the default graph, and who publishes, are settings.
     if release.find_damage() is not None:
         return False
     manifest = release.manifest
     return (
         manifest.digest == digest
-        and set(manifest.open_licences) == set(open_licences)
+        and manifest.open_licences == (None if open_licences is None else tuple(sorted(open_licences)))
         and manifest.extra.get("catalog") == asdict(catalog)
     )
 
