@@ -114,7 +114,7 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
 def _build(settings: KgSettings, *, cross_check: bool) -> BuildResult:
     releases = Releases(settings.releases_dir)
     if (current := _find_readable(releases)) is not None:
-        check_mode(current, settings)
+        check_mode(current, is_plain=settings.is_plain)
     if settings.is_plain:
         return _begin_plain(releases, settings)
     base = releases.current_id()

@@ -389,17 +389,17 @@ def commit_release(root: Path, assembled: Path, *, release_id: str, action: Acti
     return release
 
 
-def check_mode(release: Release, settings: KgSettings) -> None:
-    """Make sure that a release is of the kind that the settings speak of: built from tables, or a plain dataset.
+def check_mode(release: Release, *, is_plain: bool) -> None:
+    """Make sure that a release is what the settings speak of: the graph that is built from tables, or a plain dataset.
 
     Raises:
         SettingsError: it is of the other kind.
         ReleaseDamaged: it cannot be read.
     """
-    if release.manifest.is_plain == settings.is_plain:
+    if release.manifest.is_plain == is_plain:
         return
     root = release.path.parent
-    if settings.is_plain:
+    if is_plain:
         raise SettingsError(
             f"{root} holds a graph that was built from tables: unset KG_DEFAULT_GRAPH and KG_SHAPES, or name another "
             "directory for the plain dataset with --releases DIR"

@@ -120,7 +120,7 @@ def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -
         base = Releases(root).current()
         if base is None:
             raise ReleaseNotFound(f"no release in {root} yet: run 'kg build' first")
-        check_mode(base, settings)
+        check_mode(base, is_plain=settings.is_plain)
         states = load_graphs(base.path)
         for expected in work.expected:
             expected.check(find_state(states, expected.graph))

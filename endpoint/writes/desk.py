@@ -59,15 +59,6 @@ class Desk:
         """
         return self.gate.admit(Headers(scope=scope), find_client(scope, self._trusted))
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether what is served is a plain dataset, in which all graphs can be written.
-
-        Raises:
-            ReleaseError: nothing is published, or it cannot be read.
-        """
-        return self._releases.get().manifest.is_plain
-
     async def carry_out(self, task: Task, headers: Headers, parameters: QueryParams, *, location: str = "") -> Response:
         """The answer to a write, after it is published and served here.
 

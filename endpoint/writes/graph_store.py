@@ -196,8 +196,7 @@ def _find_target(request: Request, prefixes: tuple[str, ...]) -> str:
     if request.method == "POST" and request.url.path == _PATH and not _NAMING & request.query_params.keys():
         return (prefixes[0] or _name_directly(request, "")) + secrets.token_hex(8)
     graph = _find_graph(request)
-    desk: Desk = request.app.state.desk
-    if desk.is_plain:
+    if request.app.state.is_plain:
         return graph
     if not graph:
         detail = "The default graph is derived, the merge of the open named graphs: name a graph that begins with"
