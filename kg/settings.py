@@ -138,7 +138,7 @@ class KgSettings:
             SettingsError: there is none, in plain mode.
         """
         if self.shapes is None:
-            raise SettingsError("in plain mode nothing is judged: unset KG_DEFAULT_GRAPH and KG_SHAPES to use the shapes")
+            raise SettingsError("in plain mode nothing is judged: unset KG_DEFAULT_GRAPH and KG_SHAPES first")
         return self.shapes
 
     @property
