@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -55,6 +57,8 @@ from kg.settings import CatalogSettings, KgSettings
 if TYPE_CHECKING:
     from pyoxigraph import Quad
 
+_log = getLogger(__name__)
+
 __all__ = [
     "LEFTOVERS",
     "WORKSPACE",
@@ -71,6 +75,8 @@ __all__ = [
 
 # Directories of who is at work under the lock, or was when a crash came.
 WORKSPACE: Final = ".building-"
+_REMOVAL_ATTEMPTS: Final = 20
+_REMOVAL_PAUSE_S: Final = 0.05
 # What takes the place of current and kept.json in one step.
 LEFTOVERS: Final = (".current", ".kept.json")
 
@@ -370,8 +376,23 @@ class Releases:
 @contextmanager
 def make_workspace(root: Path) -> Iterator[Path]:
     """A directory for the files of a release to be; the caller holds the lock."""
-    with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=root) as workspace:
-        yield Path(workspace)
+    workspace = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=root))
+    try:
+        yield workspace
+    finally:
+        _remove_tree(workspace)
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a directory in which an engine may still be noting things down; what stays, the next change clears up."""
+    for _ in range(_REMOVAL_ATTEMPTS):
+        try:
+            shutil.rmtree(path)
+        except OSError:
+            time.sleep(_REMOVAL_PAUSE_S)
+        else:
+            return
+    _log.warning("%s could not be removed; the next change does it", path)
 
 
 def commit_release(root: Path, assembled: Path, *, release_id: str, action: Action, instant: datetime) -> Release:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Final
 
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from endpoint.sparql.using import insert_using
 from endpoint.writes.desk import Desk, Task
 from kg.errors import QueryRefused, QuerySyntaxError
 
-__all__ = ["answer_update", "inspect_update", "take_missing_for_empty"]
+__all__ = ["answer_update", "inspect_update"]
 
 _REFUSED: Final = {
     "LOAD": "fetch the document yourself and send it to /graph-store",
@@ -37,7 +36,7 @@ async def answer_update(desk: Desk, request: Request, update: UpdateRequest) -> 
             f"The token {token.name} may not send updates; it may use /graph-store. "
             "Whoever runs this can add one with 'kg token add NAME --update'."
         )
-    text = take_missing_for_empty(inspect_update(update.text.encode(), desk.settings))
+    text = inspect_update(update.text.encode(), desk.settings)
     text = insert_using(text, default_graphs=update.using_graphs, named_graphs=update.using_named_graphs)
     task = Task(verb="update", graph=None, token=token, text=text)
     return await desk.carry_out(task, request.headers, request.query_params)
@@ -78,26 +77,6 @@ def inspect_update(body: bytes, settings: EndpointSettings) -> str:
     if is_empty:
         raise Problem("update-missing", 400, "The update is empty.")
     return text
-
-
-def take_missing_for_empty(update: str) -> str:
-    """The update with its CLEAR and DROP silent: a release records no empty graphs, so each can be cleared and dropped.
-
-    See SPARQL 1.1 Update, sections 3.1.5 and 3.2.2; the engine by itself does record them.
-
-    >>> take_missing_for_empty("DROP GRAPH <urn:g> ; CLEAR SILENT ALL")
-    'DROP SILENT GRAPH <urn:g> ; CLEAR SILENT ALL'
-    """
-    pieces: list[str] = []
-    done = depth = 0
-    for token, following in pairwise(iter_tokens(update)):
-        depth += (token.kind is Kind.OPEN) - (token.kind is Kind.CLOSE)
-        is_removal = depth == 0 and token.kind is Kind.WORD and token.text.upper() in ("CLEAR", "DROP")
-        if is_removal and following.text.upper() != "SILENT":
-            end = token.position + len(token.text)
-            pieces += [update[done:end], " SILENT"]
-            done = end
-    return "".join(pieces) + update[done:]
 
 
 def _too_deep(text: str, token: Token, limit: int, what: str) -> Problem:

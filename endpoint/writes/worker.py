@@ -20,6 +20,7 @@ import pyoxigraph as ox
 
 from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
 from endpoint.writes.messages import Event, Job, Verb, decode_job, encode
+from endpoint.writes.operations import split_update, take_missing_for_empty
 from endpoint.writes.reports import write_report
 from endpoint.writes.targets import find_targets
 from kg.candidate import Apply
@@ -138,7 +139,8 @@ def _run_patch(store: ox.Store, *, graph: ox.NamedNode | ox.DefaultGraph, text: 
 
 def _update(store: ox.Store, text: str) -> None:
     try:
-        store.update(text)
+        for part in split_update(take_missing_for_empty(text)):
+            store.update(part)
     except SyntaxError as error:
         raise QuerySyntaxError(f"the update is no SPARQL: {error.msg or error}") from error
     except (OSError, RuntimeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The examples of SPARQL 1.1 Update (https://www.w3.org/TR/sparql11-update/, section 3): request, data before and after.
+"""The examples of SPARQL 1.1 Update (https://www.w3.org/TR/sparql11-update/, section 3): request, before and after.
 
 Two of them contradict themselves as printed: in the sixth the text speaks of dates before and the data of dates after,
 and in the tenth the data says with rdf:type what the request looks for with dc:type. Here the data after holds.

@@ -196,4 +196,5 @@ def test_token_writes_what_its_prefixes_allow(plain: Plain) -> None:
         assert client.get(created.headers["location"]).status_code == 200
         for query in ("?default", f"?graph={OTHER}", "/employees"):
             assert_problem(client.put(f"/graph-store{query}", content=PAYLOAD), 403, "write-forbidden")
-        assert_problem(client.post("/sparql", data={"update": "CLEAR ALL"}), 403, "write-forbidden")
+        update = {"Content-Type": "application/sparql-update"}
+        assert_problem(client.post("/sparql", content="CLEAR ALL", headers=update), 403, "write-forbidden")

@@ -157,3 +157,28 @@ def test_dry_run_changes_nothing(plain: Plain) -> None:
     response = plain.client.post("/sparql?dry-run=1", data={"update": "CLEAR DEFAULT"})
     assert response.json()["removed"] == 1
     assert plain.read() == parse("<urn:x:s> <urn:x:p> 1 .")
+
+
+def test_deletions_come_before_insertions(plain: Plain) -> None:
+    # Section 3.1.3: what one solution deletes and another inserts is there afterwards.
+    for step in (1, -1):
+        plain.fill("<urn:x:s> <urn:x:p> 1 , 2 , 3 .")
+        plain.update(
+            f"DELETE {{ ?s ?p ?old }} INSERT {{ ?s ?p ?new }} WHERE {{ ?s ?p ?old BIND(?old + {step} AS ?new) }}"
+        )
+        assert plain.read() == parse(f"<urn:x:s> <urn:x:p> {1 + step} , {2 + step} , {3 + step} .")
+
+
+def test_each_operation_may_declare_prefixes_and_errors_keep_their_line(plain: Plain) -> None:
+    plain.fill("")
+    text = (
+        "PREFIX a: <urn:x:> INSERT DATA { a:s a:p 1 } ;\n"
+        "BASE <urn:x:base/> PREFIX b: <urn:x:b> INSERT DATA { a:s b:q <rel> } ;\n"
+        "PREFIX a: <urn:y:> INSERT DATA { a:s b:q 'PREFIX c: <urn:c> ; {' } ; # PREFIX d: <urn:d>\n"
+    )
+    assert plain.update(text).status_code == 204
+    assert plain.read() == parse(
+        "<urn:x:s> <urn:x:p> 1 ; <urn:x:bq> <urn:x:base/rel> . <urn:y:s> <urn:x:bq> 'PREFIX c: <urn:c> ; {' ."
+    )
+    problem = assert_problem(plain.update(text + "PREFIX e: <urn:e>\nINSERT DATA { ?s e:p 1 }"), 400, "query-syntax")
+    assert " 5:" in problem["detail"]
