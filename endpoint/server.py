@@ -113,12 +113,12 @@ def _check_releases(settings: EndpointSettings, *, is_plain: bool) -> None:
         )
     try:
         current = Releases(settings.releases_dir).current()
-        if current is None:
-            _log.warning("nothing is published in %s yet: run 'kg build', and it is served", settings.releases_dir)
-        else:
-            check_mode(current, is_plain=is_plain)
-    except ReleaseDamaged as error:
-        _log.error("the current release cannot be used: %s", error)
+    except ReleaseDamaged:
+        return  # which is told where it would be served
+    if current is None:
+        _log.warning("nothing is published in %s yet: run 'kg build', and it is served", settings.releases_dir)
+    else:
+        check_mode(current, is_plain=is_plain)
 
 
 def _clear_up(releases_dir: Path) -> None:
