@@ -6,7 +6,6 @@ Everything here is a function of the lines, the parent and the arguments; compre
 from __future__ import annotations
 
 import gzip
-import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import IO, Final, cast
 import pyoxigraph as ox
 
 from kg.changes import iter_changes, iter_dump_lines, write_patch
+from kg.content import write_content
 from kg.derive import Sources, derive_files
 from kg.errors import ReleaseDamaged
 from kg.graphs import GraphDigests, GraphState, write_graphs
@@ -85,8 +85,8 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
     # The engine and zlib both release the interpreter's lock, so the content costs little while the store loads.
     with ThreadPoolExecutor(max_workers=1) as pool:
         loading = pool.submit(load_store, directory / STORE_NAME, nquads_path=nquads_path, merged_path=merged_path)
-        with nquads_path.open("rb") as lines, open_gzip(directory / CONTENT_NAME) as output:
-            shutil.copyfileobj(lines, output, 1 << 20)
+        with nquads_path.open("rb") as lines, (directory / CONTENT_NAME).open("wb") as output:
+            write_content(lines, output)
         has_changes = _write_changes(directory / CHANGES_NAME, nquads_path, inputs=inputs)
         loading.result()
     sources = Sources(
@@ -168,10 +168,10 @@ def _write_merged(
 
 
 @contextmanager
-def open_gzip(path: Path, *, level: int = 6) -> Iterator[IO[bytes]]:
+def open_gzip(path: Path) -> Iterator[IO[bytes]]:
     """A new compressed file; no time and no name is in it, so that equal content is equal bytes."""
     with (
         path.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=raw, mtime=0) as file,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as file,
     ):
         yield cast(IO[bytes], file)

@@ -9,13 +9,12 @@ See https://afs.github.io/rdf-delta/rdf-patch.html
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Literal, TypeAlias, cast
+from typing import IO, Literal, TypeAlias
 
 from kg.errors import ReleaseDamaged
 
@@ -25,7 +24,6 @@ __all__ = [
     "GraphChange",
     "Mark",
     "iter_changes",
-    "iter_dump_blocks",
     "iter_dump_lines",
     "parse_graph",
     "split_line",
@@ -34,9 +32,6 @@ __all__ = [
 ]
 
 Mark: TypeAlias = Literal["A", "D"]
-
-
-_BLOCK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +93,6 @@ def iter_dump_lines(path: Path) -> Iterator[bytes]:
     try:
         with gzip.open(path, "rb") as lines:
             yield from lines
-    except (OSError, EOFError, zlib.error) as error:
-        raise ReleaseDamaged(f"{path}: the dump cannot be read ({error}); restore it from a backup") from error
-
-
-def iter_dump_blocks(path: Path) -> Iterator[list[bytes]]:
-    """The lines of :func:`iter_dump_lines`, many at a time.
-
-    Raises:
-        ReleaseDamaged: as there.
-    """
-    try:
-        with gzip.open(path, "rb") as raw, io.BufferedReader(cast("io.RawIOBase", raw), _BLOCK_BYTES) as file:
-            while lines := file.readlines(_BLOCK_BYTES):
-                yield lines
     except (OSError, EOFError, zlib.error) as error:
         raise ReleaseDamaged(f"{path}: the dump cannot be read ({error}); restore it from a backup") from error
 

@@ -6,7 +6,7 @@ dataset (decision 0032) does none of that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from kg.infer import find_inferred
 from kg.manifest import Manifest
 from kg.settings import KgSettings
 from kg.terms import WRITTEN, parse_written
-from kg.validate import Report, digest_shapes, validate, validate_change
+from kg.validate import Report, digest_shapes, extract_change, validate, validate_change
 from kg.written import describe_written
 
 __all__ = ["Curation", "Writer", "find_curation"]
@@ -61,8 +61,8 @@ class Curation(Protocol):
     def settle(self, candidate: Candidate, writer: Writer) -> None:
         """Bring in order what follows from a change."""
 
-    def judge(self, candidate: Candidate, base: Manifest) -> Report:
-        """The findings about what a change concerns."""
+    def judge(self, candidate: Candidate, base: Manifest, *, end_lap: Callable[[str], None]) -> Report:
+        """The findings about what a change concerns; ``end_lap`` is told the name of each step that is done."""
 
     def describe(self) -> Mapping[str, object]:
         """What the manifest says of how it was judged."""
@@ -78,7 +78,8 @@ class _Plain:
     def settle(self, candidate: Candidate, writer: Writer) -> None:
         """Nothing follows from what is stated."""
 
-    def judge(self, candidate: Candidate, base: Manifest) -> Report:  # noqa: ARG002 - there are no rules to be broken
+    def judge(self, candidate: Candidate, base: Manifest, *, end_lap: Callable[[str], None]) -> Report:  # noqa: ARG002
+        """There are no rules to be broken."""
         return Report(())
 
     def describe(self) -> Mapping[str, object]:
@@ -115,7 +116,7 @@ class _Curated:
         candidate.settle(*find_inferred(candidate.store, list(candidate.delta)))
         candidate.merge_default()
 
-    def judge(self, candidate: Candidate, base: Manifest) -> Report:
+    def judge(self, candidate: Candidate, base: Manifest, *, end_lap: Callable[[str], None]) -> Report:
         if not candidate.delta:
             return Report(())
         shapes_dir, ontology_dir = self._settings.shapes_dir, self._settings.ontology_dir
@@ -123,7 +124,11 @@ class _Curated:
             # Nobody has judged the rest by these shapes.
             return validate(candidate.store, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
         subjects = {quad.subject for quad in candidate.delta if isinstance(quad.subject, ox.NamedNode)}
-        return validate_change(candidate.store, subjects, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+        around = extract_change(candidate.store, subjects, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+        end_lap("extract")
+        report = validate_change(candidate.store, around, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+        end_lap("engine")
+        return report
 
     def describe(self) -> Mapping[str, object]:
         return {"shapes": digest_shapes(self._settings.shapes_dir)}

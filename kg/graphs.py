@@ -73,7 +73,7 @@ def find_state(states: Mapping[str, GraphState], graph: str) -> GraphState | Non
 def write_graphs(states: Mapping[str, GraphState], release_path: Path) -> None:
     """Write ``graphs.json`` into the directory of a release."""
     record = {graph: {"quads": state.quads, "digest": state.digest} for graph, state in sorted(states.items())}
-    (release_path / _GRAPHS_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (release_path / _GRAPHS_NAME).write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 def load_graphs(release_path: Path) -> dict[str, GraphState]:

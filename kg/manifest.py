@@ -81,6 +81,11 @@ class Manifest:
         """Whether the release is a state of a plain dataset (decision 0032)."""
         return self.open_licences is None
 
+    @property
+    def statements(self) -> int:
+        """How many lines the content has: a default graph stands there where it is not made from the others."""
+        return self.counts.quads + (self.counts.triples if self.is_plain else 0)
+
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
     """Write a manifest as JSON with sorted keys, the extra entries beside the fixed ones.

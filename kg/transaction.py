@@ -7,8 +7,7 @@ later (kg.complete).
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -18,7 +17,8 @@ import pyoxigraph as ox
 
 from kg.assemble import open_gzip
 from kg.candidate import Apply, Candidate, create_candidate
-from kg.changes import Change, iter_dump_blocks, write_patch
+from kg.changes import Change, write_patch
+from kg.content import change_content
 from kg.curation import Writer, find_curation
 from kg.errors import PreconditionFailed, ReleaseNotFound
 from kg.graphs import GraphState, find_state, load_graphs, measure_lines, write_graphs
@@ -85,6 +85,7 @@ class Outcome:
         removed: how many went.
         before: all graphs as they were.
         after: all graphs as they are now, or would be.
+        timings: how many milliseconds each step took, in the order of the steps.
     """
 
     release: Release
@@ -94,6 +95,7 @@ class Outcome:
     removed: int
     before: Mapping[str, GraphState]
     after: Mapping[str, GraphState]
+    timings: Mapping[str, float]
 
 
 def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -> Outcome:
@@ -142,6 +144,13 @@ class _Transaction:
         self._base = base
         self._states = states
         self._assembled = assembled
+        self._timings: dict[str, float] = {}
+        self._lap_start = time.perf_counter()
+
+    def _end_lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._timings[name] = (now - self._lap_start) * 1000
+        self._lap_start = now
 
     def run(self, on_commit: Callable[[], None]) -> Outcome:
         manifest = self._base.manifest
@@ -150,13 +159,15 @@ class _Transaction:
             self._assembled / STORE_NAME,
             open_licences=manifest.open_licences,
         )
+        self._end_lap("copy")
         candidate.apply(self._work.apply, is_exact=self._work.is_exact)
         self._curation.check_rights(candidate, self._work.writer)
         written = sorted(candidate.delta.graphs)
         added, removed = len(candidate.delta.added), len(candidate.delta.removed)
         if candidate.delta:
             self._curation.settle(candidate, self._work.writer)
-        report = self._curation.judge(candidate, manifest)
+        self._end_lap("apply")
+        report = self._curation.judge(candidate, manifest, end_lap=self._end_lap)
         after = self._find_states(candidate)
 
         def conclude(release: Release, *, is_new: bool) -> Outcome:
@@ -168,19 +179,23 @@ class _Transaction:
                 removed=removed,
                 before=self._states,
                 after=after,
+                timings=self._timings,
             )
 
         if not candidate.delta or report.violations or self._work.is_dry_run:
             return conclude(self._base, is_new=False)
+        self._end_lap("compare")
         candidate.store.flush()
         release_id, instant = self._assemble(candidate, after, report, written), find_instant()
         del candidate
         # What the engine notes about itself is a third of what a small write takes on disk.
         (self._assembled / STORE_NAME / "LOG").unlink(missing_ok=True)
+        self._end_lap("assemble")
         on_commit()
         release = commit_release(
             self._settings.releases_dir, self._assembled, release_id=release_id, action="write", instant=instant
         )
+        self._end_lap("swap")
         return conclude(release, is_new=True)
 
     def _find_states(self, candidate: Candidate) -> dict[str, GraphState]:
@@ -210,13 +225,10 @@ class _Transaction:
             ],
             key=lambda each: each.line,
         )
-        digest = hashlib.sha256()
-        # Packed quickly: nobody fetches this file, and with every write there is another.
-        with open_gzip(self._assembled / CONTENT_NAME, level=1) as output:
-            for block in _iter_changed(iter_dump_blocks(self._base.content_path), changes):
-                digest.update(block)
-                output.write(block)
-        content_digest = digest.hexdigest()
+        with (self._assembled / CONTENT_NAME).open("wb") as output:
+            content_digest = change_content(
+                self._base.content_path, changes, output, quads=self._base.manifest.statements
+            )
         sequence = find_next_sequence(self._settings.releases_dir)
         release_id = f"{sequence:04d}-{content_digest[:8]}"
         with open_gzip(self._assembled / CHANGES_NAME) as output:
@@ -243,23 +255,3 @@ class _Transaction:
         )
         write_manifest(manifest, self._assembled / MANIFEST_NAME)
         return release_id
-
-
-def _iter_changed(blocks: Iterable[list[bytes]], changes: Sequence[Change]) -> Iterator[bytes]:
-    r"""Sorted lines with sorted changes made to them, in blocks; one without a change passes as it is.
-
-    >>> list(_iter_changed([[b"a", b"c"], [b"d"]], [Change("D", b"a"), Change("A", b"b")]))
-    [b'bc', b'd']
-    """
-    remaining = deque(changes)
-    for block in blocks:
-        if not remaining or remaining[0].line > block[-1]:
-            yield b"".join(block)
-            continue
-        lines = set(block)
-        while remaining and remaining[0].line <= block[-1]:
-            change = remaining.popleft()
-            (lines.add if change.mark == "A" else lines.discard)(change.line)
-        yield b"".join(sorted(lines))
-    if remaining:
-        yield b"".join(change.line for change in remaining if change.mark == "A")

@@ -21,10 +21,10 @@ from kg.tables import RecordRef
 from kg.terms import SCHEME
 from kg.validation import engine
 from kg.validation.findings import Finding, Term
-from kg.validation.reach import find_surroundings, measure_reach
+from kg.validation.reach import Surroundings, find_surroundings, measure_reach
 from kg.validation.shapes import RDF, RDFS, SH, Shapes, get_name, load_shapes
 
-__all__ = ["Report", "Result", "Trace", "digest_shapes", "validate", "validate_change"]
+__all__ = ["Report", "Result", "Trace", "digest_shapes", "extract_change", "validate", "validate_change"]
 
 _SEVERITIES: Final[dict[str, Severity]] = {name: name for name in get_args(Severity)}
 _TYPE: Final = ox.NamedNode(RDF + "type")
@@ -81,14 +81,27 @@ def digest_shapes(shapes_dir: Path) -> str:
     return digest.hexdigest()
 
 
-def validate_change(
+def extract_change(
     data: ox.Store, subjects: Collection[ox.NamedNode], *, shapes_dir: Path, ontology_dir: Path
-) -> Report:
-    """The findings about all that a change can have made unfit, given that nothing else is.
+) -> Surroundings | None:
+    """What has to be validated when statements about these subjects came or went; None where that is everything.
 
     Args:
         data: the store, with the change made.
         subjects: what statements came or went about.
+        shapes_dir: as of :func:`validate`.
+        ontology_dir: as of :func:`validate`.
+    """
+    reach = measure_reach(load_shapes(shapes_dir, ontology_dir))
+    return None if reach is None else find_surroundings(data, subjects, reach=reach)
+
+
+def validate_change(data: ox.Store, around: Surroundings | None, *, shapes_dir: Path, ontology_dir: Path) -> Report:
+    """The findings about all that a change can have made unfit, given that nothing else is.
+
+    Args:
+        data: the store, with the change made.
+        around: what :func:`extract_change` found.
         shapes_dir: as of :func:`validate`.
         ontology_dir: as of :func:`validate`.
 
@@ -96,8 +109,6 @@ def validate_change(
         RdfError: as of :func:`validate`.
         EngineFailed: the engine gave up.
     """
-    reach = measure_reach(load_shapes(shapes_dir, ontology_dir))
-    around = None if reach is None else find_surroundings(data, subjects, reach=reach)
     if around is None:
         return validate(data, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
     report = validate(around.data, shapes_dir=shapes_dir, ontology_dir=ontology_dir)

@@ -43,6 +43,7 @@ def answer_write(event: Event, job: Job, *, location: str = "") -> Response:
         retry = {"Retry-After": "10"} if status == 503 else {}
         raise Problem(event.code, status, event.message, members=members, headers=retry)
     headers = {"Cache-Control": "no-store", "CHAP-Release": event.release, "Vary": "Accept, Accept-Language"}
+    headers["Server-Timing"] = ", ".join(f"{step};dur={duration_ms:.1f}" for step, duration_ms in event.timings)
     if event.violations:
         return Response(event.report, status_code=422, headers=headers, media_type=job.report_type)
     if event.digest:

@@ -59,7 +59,8 @@ class Event:
     """What became of a job.
 
     ``done``: the counts and digests of kg.transaction.Outcome; ``violations`` says how many there are, and ``report``
-    is the report in the media type asked for, where there are some or it was a dry run. ``failed``: code and message.
+    is the report in the media type asked for, where there are some or it was a dry run; ``timings`` are milliseconds by
+    step. ``failed``: code and message.
     """
 
     event: Literal["ready", "committing", "done", "failed"]
@@ -75,6 +76,7 @@ class Event:
     violations: int = 0
     warnings: int = 0
     report: str = ""
+    timings: tuple[tuple[str, float], ...] = ()
 
 
 def encode(message: Job | Event) -> bytes:

@@ -164,6 +164,7 @@ def _tell(outcome: Outcome, job: Job) -> Event:
         violations=violations,
         warnings=len(outcome.report.warnings),
         report=write_report(outcome, job) if violations or job.is_dry_run else "",
+        timings=tuple(outcome.timings.items()),
     )
 
 

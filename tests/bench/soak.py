@@ -47,7 +47,7 @@ _ERRORS: Sequence[tuple[dict[str, str], dict[str, str], int]] = (
     ({"query": "SELECT * { ?s ?p "}, {}, 400),
     ({"query": "ASK { SERVICE <http://127.0.0.1:9/> { ?s ?p ?o } }"}, {}, 403),
     ({"query": "ASK {}"}, {"Accept": "image/png"}, 406),
-    ({"update": "CLEAR ALL"}, {}, 403),
+    ({"update": "CLEAR ALL"}, {}, 401),
     ({"query": f"ASK {{ {'{' * 900}{'}' * 900} }}"}, {}, 400),
     ({"query": "ASK {}", "release": "9999-00000000"}, {}, 404),
 )

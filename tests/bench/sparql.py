@@ -16,6 +16,7 @@ import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import pyoxigraph as ox
 
@@ -32,6 +33,7 @@ __all__ = ["Figures", "prepare", "prepare_shipped", "run_peer", "run_questions"]
 
 _QUERIES = Path(__file__).parent / "queries"
 _PATIENCE_S = 60.0
+_TIMES = 5
 _BASE = "https://w3id.org/chap/id/organisation/de-actor-"
 
 
@@ -91,8 +93,8 @@ def run_peer(name: str, data: Dataset, *, seconds: float, organisations: int) ->
         measure(peer, lookups[:500], seconds=2)
         figures.unique = measure(peer, lookups, seconds=seconds)
         figures.hot = measure(peer, lookups[:20], seconds=seconds)
-        figures.heavy_s = _time(peer, (_QUERIES / "heavy.rq").read_text(encoding="utf-8"))[0]
-        figures.stream_s, size = _time(peer, (_QUERIES / "stream.rq").read_text(encoding="utf-8"))
+        figures.heavy_s, _ = _time_often(peer, (_QUERIES / "heavy.rq").read_text(encoding="utf-8"))
+        figures.stream_s, size = _time_often(peer, (_QUERIES / "stream.rq").read_text(encoding="utf-8"))
         figures.stream_mib = size / 2**20
         figures.server_mib = _own_memory_mib(peer.pid)
         figures.total_mib = peak_memory_mib(peer.pid)
@@ -121,7 +123,7 @@ def run_questions(name: str, data: Dataset, questions: Path) -> tuple[float, int
             expected = (questions / f"{query.path.stem}.expected.tsv").read_text(encoding="utf-8").count("\n") - 1
             if math.isnan(_time(peer, query.text)[0]):
                 break
-            took, body = _fetch(peer, query.text)
+            took, body = _fetch(peer, f"{query.text}\n# again, and not from a cache of results")
             seconds += took
             right += body is not None and len(json.loads(body)["results"]["bindings"]) == expected
     return seconds, right, len(stored)
@@ -138,6 +140,17 @@ def _fetch(peer: Peer, query: str) -> tuple[float, bytes | None]:
     parts: list[bytes] = []
     seconds, _ = _time(peer, query, parts.append)
     return (0.0, None) if math.isnan(seconds) else (seconds, b"".join(parts))
+
+
+def _time_often(peer: Peer, query: str) -> tuple[float, int]:
+    """The median of some times, of a query that no cache has the result of; NaN where one was not answered."""
+    times, size = [], 0
+    for number in range(_TIMES):
+        seconds, size = _time(peer, f"{query}\n# {number}")
+        if math.isnan(seconds):
+            return math.nan, size
+        times.append(seconds)
+    return median(times), size
 
 
 def _time(peer: Peer, query: str, take: Callable[[bytes], object] = len) -> tuple[float, int]:

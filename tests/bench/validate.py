@@ -7,23 +7,19 @@ Time and peak memory of a whole opinion, from a file of N-Quads to findings, eac
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from pathlib import Path
 
-import pyoxigraph as ox
-
-from kg.build import lift_all
 from kg.settings import KgSettings
 from kg.validation import native, second
 from kg.validation.shapes import load_shapes
 from tests.bench.build import Measured, measure
+from tests.bench.copies import write_copies, write_shipped
 
 __all__ = ["main"]
 
 _RUNS = 3
-_THING = re.compile(rb"<https://w3id\.org/chap/id/[^>#]*")
 
 
 def main() -> None:
@@ -32,26 +28,15 @@ def main() -> None:
     constraints = load_shapes(settings.shapes_dir, settings.ontology_dir).constraints
     with tempfile.TemporaryDirectory(prefix="chap-bench-") as directory:
         shipped, copied = Path(directory) / "shipped.nq", Path(directory) / "copied.nq"
-        store = lift_all(settings).store
-        store.dump(str(shipped), format=ox.RdfFormat.N_QUADS)
-        number = _copy(shipped, copied, size)
-        sys.stdout.write(f"shipped: {len(store):,} statements; copied: {number:,}; best of {_RUNS}\n")
+        shipped_number = write_shipped(shipped)
+        number = write_copies(shipped, copied, size)
+        sys.stdout.write(f"shipped: {shipped_number:,} statements; copied: {number:,}; best of {_RUNS}\n")
         gate = _best(f"{native.NAME}, shipped", "native", shipped, constraints)
         other = _best(f"{second.NAME}, shipped", "second", shipped, constraints)
         large = _best(f"{native.NAME}, copied", "native", copied, constraints)
         for step in (gate, other, large):
             sys.stdout.write(f"{step}\n")
         sys.stdout.write(f"{native.NAME} is {other.seconds / gate.seconds:.0f} times as fast as {second.NAME}\n")
-
-
-def _copy(source: Path, target: Path, size: int) -> int:
-    """How many statements were written: all of the source again and again, about other things each time."""
-    lines, number = source.read_bytes(), 0
-    with target.open("wb") as output:
-        while number < size:
-            output.write(_THING.sub(rb"\g<0>-copy%d" % number, lines))
-            number += lines.count(b"\n")
-    return number
 
 
 def _best(step: str, engine: str, path: Path, constraints: str) -> Measured:

@@ -1,71 +1,112 @@
 """What a write costs, end to end over HTTP: one entity, validated and published, again and again.
 
-    python -m tests.bench.writes [WRITES]          50 when left out
+    python -m tests.bench.writes [--writes 50] [--size 1000000]
 
-Time as a client sees it, processor time of the writer, and how much each release takes on disk.
+On the shipped data and on copies of it that come to a size: time as a client sees it, where it goes by the server's
+own account (`Server-Timing`), and what the same would take with pyshacl as the gate.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import statistics
-import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import httpx
+import pyoxigraph as ox
+
 from kg.build import build
-from kg.release import Releases
+from kg.release import Release, Releases
 from kg.settings import KgSettings
-from tests.protocol.processes import find_workers
+from kg.store import open_read_only
+from kg.validate import extract_change
+from kg.validation import native, second
+from kg.validation.shapes import load_shapes
+from tests.bench.copies import publish_copies
 from tests.writes.conftest import TURTLE, WRITTEN, run_writable
 
 __all__ = ["main"]
 
-_ENTITY = """<https://w3id.org/chap/id/organisation/de-holm>
-    <http://www.w3.org/2000/01/rdf-schema#comment> "number {number}"@en ."""
+_THING = "https://w3id.org/chap/id/organisation/de-holm"
+_ENTITY = f'<{_THING}> <http://www.w3.org/2000/01/rdf-schema#comment> "number {{number}}"@en .'
+_STEP = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 
 def main() -> None:
-    writes = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    with tempfile.TemporaryDirectory(prefix="chap-bench-") as name:
-        directory = Path(name)
-        quads = build(KgSettings(releases_dir=directory / "built")).release.manifest.counts.quads
-        (directory / "served").mkdir()
-        with run_writable(directory / "built", directory / "served") as running, running.client() as client:
-            url = f"/graph-store?graph={WRITTEN}holm-bench"
-            client.put(url, content=_ENTITY.format(number=-1), headers=TURTLE).raise_for_status()
-            writer = next(filter(_is_writer, find_workers(running.server.process.pid)))
-            size, processor_s = _disk_bytes(running.releases_dir), _processor_s(writer)
-            seconds = []
-            for number in range(writes):
-                started = time.perf_counter()
-                client.put(url, content=_ENTITY.format(number=number), headers=TURTLE).raise_for_status()
-                seconds.append(time.perf_counter() - started)
-            processor_s = _processor_s(writer) - processor_s
-            made = sum(entry.action == "write" for entry in Releases(running.releases_dir).journal()) - 1
-            grown = _disk_bytes(running.releases_dir) - size
-    sys.stdout.write(
-        f"{made} writes of one statement to {quads:,} quads, one after another\n"
-        f"p50 {statistics.median(seconds) * 1000:.0f} ms, slowest {max(seconds) * 1000:.0f} ms, "
-        f"of it processor time of the writer {processor_s / made * 1000:.0f} ms; load {os.getloadavg()[0]:.1f}\n"
-        f"{grown / made / 1024:.0f} KiB of disk a release, what was completed in between included\n"
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.writes", description=__doc__)
+    parser.add_argument("--writes", type=int, default=50)
+    parser.add_argument("--size", type=int, default=1_000_000, help="statements of the larger release")
+    options = parser.parse_args()
+    for label, publish in (
+        ("shipped data", lambda directory: build(KgSettings(releases_dir=directory / "releases")).release),
+        ("copies of it", lambda directory: publish_copies(directory, size=options.size)),
+    ):
+        with tempfile.TemporaryDirectory(prefix="chap-bench-") as name:
+            _measure(label, Path(name), publish, writes=options.writes)
+
+
+def _measure(label: str, directory: Path, publish: Callable[[Path], Release], *, writes: int) -> None:
+    release = publish(directory)
+    counts = release.manifest.counts
+    stored = counts.quads + counts.triples
+    (directory / "served").mkdir()
+    with run_writable(release.path.parent, directory / "served") as running, running.client() as client:
+        put = _Put(client)
+        put(-1)
+        seconds, steps = zip(*(put(number) for number in range(writes)), strict=True)
+        changed = Releases(running.releases_dir).current()
+        assert changed is not None
+        gates = _time_gates(changed)
+    print(f"{label}: {counts.quads:,} quads ({stored:,} stored), {writes} writes of one statement, one after another")
+    print(f"  p50 {statistics.median(seconds) * 1000:.0f} ms, slowest {max(seconds) * 1000:.0f} ms", end="")
+    print(f"; load {os.getloadavg()[0]:.1f}")
+    medians = {step: statistics.median(each[step] for each in steps) for step in steps[0]}
+    print("  " + ", ".join(f"{step} {milliseconds:.0f} ms" for step, milliseconds in medians.items()))
+    print("  " + ", ".join(f"{name} {found_s * 1000:.0f} ms" for name, found_s in gates.items()), flush=True)
+
+
+class _Put:
+    """Puts one statement into a graph of its own."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def __call__(self, number: int) -> tuple[float, Mapping[str, float]]:
+        """How many seconds it took, and the milliseconds of each step."""
+        started = time.perf_counter()
+        response = self._client.put(
+            f"/graph-store?graph={WRITTEN}holm-bench", content=_ENTITY.format(number=number), headers=TURTLE
+        )
+        seconds = time.perf_counter() - started
+        response.raise_for_status()
+        return seconds, {name: float(value) for name, value in _STEP.findall(response.headers["server-timing"])}
+
+
+def _time_gates(release: Release) -> Mapping[str, float]:
+    """Seconds of either engine over what the change reaches, and over all that is stored."""
+    settings = KgSettings()
+    constraints = load_shapes(settings.shapes_dir, settings.ontology_dir).constraints
+    store = open_read_only(release.store_path)
+    around = extract_change(
+        store, [ox.NamedNode(_THING)], shapes_dir=settings.shapes_dir, ontology_dir=settings.ontology_dir
     )
-
-
-def _disk_bytes(directory: Path) -> int:
-    """Blocks in use; what several releases share counts once."""
-    stats = {(each.stat().st_ino): each.stat().st_blocks for each in directory.rglob("*") if each.is_file()}
-    return sum(stats.values()) * 512
-
-
-def _processor_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _is_writer(pid: int) -> bool:
-    return "endpoint.writes.worker" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    assert around is not None
+    with tempfile.TemporaryDirectory(prefix="chap-gate-") as name:
+        part, whole = Path(name) / "part.nq", Path(name) / "whole.nq"
+        for data, path in ((around.data, part), (store, whole)):
+            data.dump(str(path), format=ox.RdfFormat.N_TRIPLES, from_graph=ox.DefaultGraph())
+        found = {}
+        for scope, path in (("what it reaches", part), ("everything", whole)):
+            for engine in (native, second):
+                started = time.perf_counter()
+                engine.find(path, constraints)
+                found[f"{engine.NAME} over {scope}"] = time.perf_counter() - started
+        return found
 
 
 if __name__ == "__main__":

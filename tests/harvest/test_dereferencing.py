@@ -1,4 +1,4 @@
-"""Every IRI of our namespace answers: a crawl over all of them, in every syntax, against the content of the release."""
+"""Every IRI of our namespace answers: a crawl over all of them, and over some of each kind in every syntax."""
 
 from __future__ import annotations
 
@@ -26,16 +26,20 @@ from tests.protocol.conftest import RunningServer, client, server
 
 __all__ = ["client", "server"]
 
-RDF = {
-    "text/turtle": ox.RdfFormat.TURTLE,
+TURTLE = {"text/turtle": ox.RdfFormat.TURTLE}
+RDF = TURTLE | {
     "application/ld+json": ox.RdfFormat.JSON_LD,
     "application/rdf+xml": ox.RdfFormat.RDF_XML,
     "application/n-triples": ox.RdfFormat.N_TRIPLES,
 }
 GRAPHS = {"application/trig": ox.RdfFormat.TRIG, "application/n-quads": ox.RdfFormat.N_QUADS}
 CONNECTIONS = 4
+# So many documents of a kind are asked for in every syntax; all are in Turtle.
+SAMPLE = 100
 
 Answer = tuple[int, dict[str, str], bytes]
+# Its IRI, those that it must hold, and whether it is asked for in every syntax.
+Document = tuple[str, set[str], bool]
 
 
 class Crawler:
@@ -46,12 +50,12 @@ class Crawler:
         self._reference = f'"{url}/context.jsonld"'.encode()
         self._context = context
 
-    def crawl(self, documents: Sequence[tuple[str, set[str]]]) -> list[str]:
-        """What is wrong with these documents, each given by its IRI and those that it holds."""
+    def crawl(self, documents: Sequence[Document]) -> list[str]:
+        """What is wrong with these documents."""
         with closing(self._connection):
-            return [f"{iri}: {problem}" for iri, held in documents for problem in self._check(iri, held)]
+            return [f"{each[0]}: {problem}" for each in documents for problem in self._check(*each)]
 
-    def _check(self, iri: str, held: set[str]) -> Iterator[str]:
+    def _check(self, iri: str, held: set[str], is_sampled: bool) -> Iterator[str]:
         path = "/" + iri.removeprefix(BASE)
         if path.startswith("/id/"):
             status, headers, _ = self._get(path, "*/*")
@@ -60,7 +64,7 @@ class Crawler:
                 yield f"{status} {headers}"
                 return
             path = headers["location"]
-        syntaxes = RDF | (GRAPHS if path.startswith("/graph/") else {})
+        syntaxes = RDF | (GRAPHS if path.startswith("/graph/") else {}) if is_sampled else TURTLE
         triples: dict[str, set[ox.Triple]] = {}
         for media_type, syntax in syntaxes.items():
             status, headers, body = self._get(path, media_type)
@@ -72,6 +76,8 @@ class Crawler:
         yield from (f"{each} holds other triples" for each, found in triples.items() if found != first)
         subjects = {triple.subject.value for triple in first if isinstance(triple.subject, ox.NamedNode)}
         yield from (f"{each} is no subject" for each in held - subjects)
+        if not is_sampled:
+            return
         status, headers, body = self._get(path, "text/html")
         if status != 200 or not headers["content-type"].startswith("text/html"):
             yield f"text/html: {status} {headers.get('content-type')}"
@@ -92,14 +98,18 @@ class Crawler:
 
 
 @pytest.fixture(scope="session")
-def documents(release: Release) -> list[tuple[str, set[str]]]:
+def documents(release: Release) -> list[Document]:
     """The documents that the IRIs of our namespace in the release lead to, each with the IRIs it must hold."""
     with gzip.open(release.content_path, "rt", encoding="utf-8") as lines:
         iris = {iri for line in lines for iri in re.findall(rf"<({re.escape(BASE)}[^>]*)>", _strip_texts(line))}
     found: dict[str, set[str]] = {}
     for iri in iris:
         found.setdefault(iri.partition("#")[0], set()).add(iri)
-    return sorted(found.items())
+    kinds: dict[str, list[str]] = {}
+    for iri in sorted(found):
+        kinds.setdefault("/".join(iri.removeprefix(BASE).split("/")[:2]), []).append(iri)
+    sampled = {iri for iris in kinds.values() for iri in iris[:: max(1, len(iris) // SAMPLE)]}
+    return [(iri, found[iri], iri in sampled) for iri in sorted(found)]
 
 
 def _strip_texts(line: str) -> str:
@@ -107,9 +117,7 @@ def _strip_texts(line: str) -> str:
     return re.sub(r'"(?:[^"\\]|\\.)*"', "", line)
 
 
-def test_every_iri_answers_in_every_syntax_with_one_content(
-    server: RunningServer, documents: list[tuple[str, set[str]]]
-) -> None:
+def test_every_iri_answers_with_one_content_in_every_syntax(server: RunningServer, documents: list[Document]) -> None:
     assert len(documents) > 2_000
     context = json.dumps(httpx.get(f"{server.url}/context.jsonld").json()["@context"]).encode()
     with ThreadPoolExecutor(CONNECTIONS) as pool:

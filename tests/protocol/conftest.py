@@ -31,9 +31,8 @@ class RunningServer:
         return httpx.Client(base_url=self.url, timeout=30, **options)  # type: ignore[arg-type]
 
 
-@contextmanager
-def run_server(releases_dir: Path, log_path: Path, **settings: object) -> Iterator[RunningServer]:
-    """A server of its own, with ``ENDPOINT_`` settings; stopped by SIGTERM, and stopped well.
+def start_server(releases_dir: Path, log_path: Path, **settings: object) -> RunningServer:
+    """A server of its own, with ``ENDPOINT_`` settings, once it answers; whoever starts it ends it.
 
     ``wrapper`` is no setting but a command, which becomes the one that is written behind it.
     """
@@ -50,15 +49,27 @@ def run_server(releases_dir: Path, log_path: Path, **settings: object) -> Iterat
     server = RunningServer(f"http://127.0.0.1:{port}", process, log_path)
     try:
         _wait_until_live(server)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return server
+
+
+@contextmanager
+def run_server(releases_dir: Path, log_path: Path, **settings: object) -> Iterator[RunningServer]:
+    """As :func:`start_server`; stopped by SIGTERM, and stopped well."""
+    server = start_server(releases_dir, log_path, **settings)
+    try:
         yield server
-        assert process.poll() in (None, 0), log_path.read_text(encoding="utf-8")
+        assert server.process.poll() in (None, 0), log_path.read_text(encoding="utf-8")
     finally:
-        process.terminate()
+        server.process.terminate()
         try:
-            status = process.wait(10)
+            status = server.process.wait(10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            server.process.kill()
+            server.process.wait()
             raise
     assert status == 0, log_path.read_text(encoding="utf-8")
     assert "Traceback" not in log_path.read_text(encoding="utf-8"), log_path.read_text(encoding="utf-8")

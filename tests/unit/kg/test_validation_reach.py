@@ -9,7 +9,7 @@ from kg.release import Release
 from kg.settings import KgSettings
 from kg.store import open_read_only
 from kg.terms import THING
-from kg.validate import validate, validate_change
+from kg.validate import extract_change, validate, validate_change
 from kg.validation.reach import measure_reach
 from kg.validation.shapes import Shapes
 
@@ -46,9 +46,8 @@ def test_part_is_judged_as_the_whole_is(release: Release) -> None:
     whole = set(validate(store, shapes_dir=settings.shapes_dir, ontology_dir=settings.ontology_dir).results)
     subjects = sorted({quad.subject.value for quad in store if str(quad.subject).startswith(f"<{THING}")})
     for iri in subjects[::97]:
-        report = validate_change(
-            store, [ox.NamedNode(iri)], shapes_dir=settings.shapes_dir, ontology_dir=settings.ontology_dir
-        )
+        folders = {"shapes_dir": settings.shapes_dir, "ontology_dir": settings.ontology_dir}
+        report = validate_change(store, extract_change(store, [ox.NamedNode(iri)], **folders), **folders)
         part = set(report.results)
         assert part <= whole
         assert {each for each in part if each.focus == iri} == {each for each in whole if each.focus == iri}
