@@ -33,7 +33,7 @@ from endpoint.http.middleware import Envelope, internal_problem
 from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.operations import health, metrics
 from endpoint.operations.observe import QueryLog
-from endpoint.pages import about, editor, site
+from endpoint.pages import about, editor, plain, site
 from endpoint.settings import EndpointSettings, read_secret
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.connection import WorkerOptions
@@ -93,9 +93,16 @@ def create_engine(settings: EndpointSettings, gateway: Gateway | None = None) ->
     return RemoteEngine(pool, options)
 
 
-def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None = None) -> ASGIApp:
-    """The application that serves the releases of the settings; it starts the engine and closes it."""
-    releases = ServedReleases(settings.releases_dir, on_switch=lambda each: pool.prepare_store(str(each.store_path)))
+def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None = None, *, is_plain: bool) -> ASGIApp:
+    """The application that serves the releases of the settings; it starts the engine and closes it.
+
+    Of a plain dataset (kg.settings) there is nothing but SPARQL, the graph store and the history.
+    """
+    releases = ServedReleases(
+        settings.releases_dir,
+        on_switch=lambda each: pool.prepare_store(str(each.store_path)),
+        is_plain=is_plain,
+    )
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
     desk = Desk(settings, releases)
     build = _build_digest()
@@ -142,7 +149,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
         Exception: _answer_bug,
     }
     app = Starlette(
-        routes=_routes(),
+        routes=[*_common_routes(), *(plain.routes if is_plain else _graph_routes())],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
@@ -158,7 +165,9 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
     app.state.share = share
     app.state.gateway = gateway
     app.state.desk = desk
-    app.mount("/api/v1", create_api(app.state, handlers))
+    app.state.is_plain = is_plain
+    if not is_plain:
+        app.mount("/api/v1", create_api(app.state, handlers))
     cache = ResponseCache(
         Envelope(Codings(_divert(app, "/sparql", sparql))),
         find_version=lambda: releases.version,
@@ -191,11 +200,21 @@ def _describe_limits(settings: EndpointSettings) -> str:
     )
 
 
-def _routes() -> list[BaseRoute]:
+def _common_routes() -> list[BaseRoute]:
     static = Mount("/static", StaticFiles(directory=_PACKAGE / "static"))
     return [
         *health.routes,
         *metrics.routes,
+        *publications.routes,
+        *listing.routes,
+        *graph_store.routes,
+        static,
+    ]
+
+
+def _graph_routes() -> list[BaseRoute]:
+    """What describes the graph of CHAP."""
+    return [
         *catalog.routes,
         *resources.routes,
         *vocabulary.routes,
@@ -204,12 +223,8 @@ def _routes() -> list[BaseRoute]:
         *dumps.routes,
         *feed.routes,
         *sitemap.routes,
-        *publications.routes,
         *memento.routes,
         *about.routes,
-        *listing.routes,
-        *graph_store.routes,
-        static,
     ]
 
 

@@ -18,9 +18,10 @@ from granian.server.embed import Server
 from endpoint.app import create_app, create_engine, create_gateway
 from endpoint.settings import EndpointSettings, load_settings, server_environment
 from endpoint.sparql.engine import Engine
-from kg.errors import ReleaseError, SettingsError
+from kg.errors import ReleaseDamaged, ReleaseError, SettingsError
 from kg.lock import lock_releases
-from kg.release import recover
+from kg.release import Releases, check_mode, recover
+from kg.settings import load_settings as load_kg_settings
 
 if TYPE_CHECKING:
     from endpoint.federation.gateway import Gateway
@@ -40,10 +41,10 @@ def run(settings: EndpointSettings) -> None:
     os.execve(sys.executable, [sys.executable, "-m", "endpoint.server"], server_environment(settings))  # noqa: S606
 
 
-async def _serve(settings: EndpointSettings, gateway: Gateway | None) -> None:
+async def _serve(settings: EndpointSettings, gateway: Gateway | None, *, is_plain: bool) -> None:
     engine = create_engine(settings, gateway)
     server = Server(
-        create_app(settings, engine, gateway),
+        create_app(settings, engine, gateway, is_plain=is_plain),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -100,6 +101,26 @@ def _check_address(settings: EndpointSettings) -> None:
         ) from error
 
 
+def _check_releases(settings: EndpointSettings, *, is_plain: bool) -> None:
+    """Fail when what is published is not what the settings speak of.
+
+    Raises:
+        SettingsError: it was made in another mode, or another engine is to answer for a plain dataset.
+    """
+    if is_plain and settings.remote_sparql_url:
+        raise SettingsError(
+            "ENDPOINT_REMOTE_SPARQL_URL has no place with KG_DEFAULT_GRAPH=own: a plain dataset answers here alone"
+        )
+    try:
+        current = Releases(settings.releases_dir).current()
+    except ReleaseDamaged:
+        return  # which is told where it would be served
+    if current is None:
+        _log.warning("nothing is published in %s yet: run 'kg build', and it is served", settings.releases_dir)
+    else:
+        check_mode(current, is_plain=is_plain)
+
+
 def _clear_up(releases_dir: Path) -> None:
     """Put right what a change that was broken off left behind, so that what was published last is served.
 
@@ -122,6 +143,8 @@ def main() -> int:
     try:
         settings = load_settings()
         _check_address(settings)
+        is_plain = load_kg_settings().is_plain
+        _check_releases(settings, is_plain=is_plain)
         gateway = create_gateway(settings)
     except SettingsError as error:
         _log.error("%s", error)
@@ -131,7 +154,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 100)
-    asyncio.run(_serve(settings, gateway))
+    asyncio.run(_serve(settings, gateway, is_plain=is_plain))
     return 0
 
 

@@ -28,6 +28,7 @@ from kg.manifest import (
     CHANGES_NAME,
     CONTENT_NAME,
     MANIFEST_NAME,
+    PENDING_NAME,
     REPORT_NAME,
     STORE_NAME,
     Counts,
@@ -46,7 +47,8 @@ _TYPE: Final = b"<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
 class ReleaseInputs:
     """What a release is made of, besides its quads.
 
-    ``described_path`` is the directory of the last release before it that has dumps and descriptions.
+    ``described_path`` is the directory of the last release before it that has dumps and descriptions; ``open_licences``
+    is None for a plain dataset, which has neither.
     """
 
     id: str
@@ -56,7 +58,7 @@ class ReleaseInputs:
     parent_path: Path | None
     described_path: Path | None
     instant: datetime
-    open_licences: Collection[str]
+    open_licences: Collection[str] | None
     prefixes: Mapping[str, str]
     report_turtle: bytes
     extra: Mapping[str, object]
@@ -75,7 +77,7 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         LicenceUnknown: a graph has no licence.
         ReleaseError: a file cannot be written.
     """
-    open_graphs = find_open_graphs(nquads_path, open_licences=inputs.open_licences)
+    open_graphs = find_open_graphs(nquads_path, open_licences=inputs.open_licences or ())
     merged_path = nquads_path.with_name("default.nt")
     directory.mkdir()
     counts, graphs = _write_merged(nquads_path, merged_path, open_graphs=open_graphs)
@@ -99,7 +101,10 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         instant=format_instant(inputs.instant),
         settings=inputs.settings,
     )
-    derive_files(directory, sources)
+    if inputs.open_licences is None:
+        (directory / PENDING_NAME).touch()
+    else:
+        derive_files(directory, sources)
     (directory / REPORT_NAME).write_bytes(inputs.report_turtle)
     manifest = Manifest(
         id=inputs.id,
@@ -107,7 +112,7 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         parent=inputs.parent,
         digest=inputs.digest,
         counts=counts,
-        open_licences=tuple(sorted(inputs.open_licences)),
+        open_licences=None if inputs.open_licences is None else tuple(sorted(inputs.open_licences)),
         versions={"chap-kg": version("chap-kg"), "pyoxigraph": ox.__version__},
         has_changes=has_changes,
         extra={**inputs.extra, "catalog": asdict(inputs.settings.catalog)},

@@ -14,7 +14,7 @@ from kg.lift import Lifted, lift
 from kg.link.stage import link
 from kg.manifest import CONTENT_NAME
 from kg.rdfio import content_digest, load_prefixes
-from kg.release import Release, Releases
+from kg.release import Release, Releases, check_mode
 from kg.settings import KgSettings
 from kg.tables import load_tables
 from kg.validate import Report, digest_shapes, validate
@@ -86,6 +86,8 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
     A build whose content equals the current release makes nothing. Written graphs are carried over from the current
     release; where they do not fit what the tables say now, nothing is published.
 
+    In plain mode there is nothing to build from: an empty dataset is published where nothing is yet, and that is all.
+
     Args:
         settings: where tables, ontology, shapes and releases are.
         cross_check: whether a second SHACL engine has to find the same, even if nothing changed.
@@ -96,6 +98,7 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
         EngineFailed: a SHACL engine gave up; the current release stays.
         EnginesDisagree: the engines find different things; the current release stays.
         PublishRefused: the report has violations; the current release stays.
+        SettingsError: what is published is of the other mode than the settings.
         ReleaseDamaged: there are written graphs, and they cannot be read.
         ReleaseOvertaken: writes came faster than builds.
     """
@@ -110,6 +113,10 @@ def build(settings: KgSettings, *, cross_check: bool = False) -> BuildResult:
 
 def _build(settings: KgSettings, *, cross_check: bool) -> BuildResult:
     releases = Releases(settings.releases_dir)
+    if (current := _find_readable(releases)) is not None:
+        check_mode(current, is_plain=settings.is_plain)
+    if settings.is_plain:
+        return _begin_plain(releases, settings)
     base = releases.current_id()
     written = _find_written(releases)
     lifted = lift_all(settings, written=written)
@@ -132,6 +139,31 @@ def _build(settings: KgSettings, *, cross_check: bool) -> BuildResult:
         base=base,
     )
     return BuildResult(published.release, report, is_new=published.is_new)
+
+
+def _begin_plain(releases: Releases, settings: KgSettings) -> BuildResult:
+    """The current state of a plain dataset: where there is none, an empty one, published now."""
+    current = releases.current()
+    if current is not None:
+        return BuildResult(current, None, is_new=False)
+    report = Report(())
+    published = releases.publish(
+        quads=(),
+        open_licences=None,
+        report_turtle=report.to_turtle(),
+        manifest_extra={"report": report.summary()},
+        settings=settings,
+        is_first=True,
+    )
+    return BuildResult(published.release, report, is_new=published.is_new)
+
+
+def _find_readable(releases: Releases) -> Release | None:
+    """The current release; None where there is none, or it is damaged: a build from tables is a way out of that."""
+    try:
+        return releases.current()
+    except ReleaseDamaged:
+        return None
 
 
 def _find_written(releases: Releases) -> tuple[Quad, ...]:

@@ -15,13 +15,13 @@ import pyoxigraph as ox
 
 from kg.errors import ReleaseError, WriteInvalid
 from kg.manifest import Counts
-from kg.rdfio import skolemise
+from kg.rdfio import make_graph, name_graph, skolemise
 from kg.terms import PROVENANCE_GRAPH
 
 __all__ = ["Apply", "Candidate", "Delta", "create_candidate"]
 
 Apply: TypeAlias = Callable[[ox.Store], "frozenset[str] | None"]
-"""Changes a store, and names the graphs that it may have changed; None where that can be any."""
+"""Changes a store, and names the graphs that it may have changed (kg.rdfio.make_graph); None where that can be any."""
 
 _DEFAULT: Final = ox.DefaultGraph()
 _TYPE: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
@@ -31,7 +31,7 @@ _LICENCE: Final = ox.NamedNode("http://purl.org/dc/terms/license")
 
 @dataclass
 class Delta:
-    """The quads of named graphs that came, and those that went."""
+    """The quads that came, and those that went: of named graphs, and of a default graph of its own."""
 
     added: set[ox.Quad] = field(default_factory=set)
     removed: set[ox.Quad] = field(default_factory=set)
@@ -45,53 +45,70 @@ class Delta:
 
     @property
     def graphs(self) -> frozenset[str]:
-        """The IRIs of the graphs that changed."""
-        return frozenset(quad.graph_name.value for quad in self if isinstance(quad.graph_name, ox.NamedNode))
+        """The names of the graphs that changed: IRIs, and that of the default graph."""
+        return frozenset(name_graph(quad.graph_name) for quad in self)
 
 
 class Candidate:
     """The store of a release to be: changes are made in it, counted, and can be told."""
 
-    def __init__(self, base: ox.Store, store: ox.Store, *, open_licences: Collection[str]) -> None:
+    def __init__(self, base: ox.Store, store: ox.Store, *, open_licences: Collection[str] | None) -> None:
         self.store = store
         self.delta = Delta()
         self.changes_default = False
         self._base = base
-        self._open_licences = frozenset(open_licences)
+        self._is_plain = open_licences is None
+        self._open_licences = frozenset(open_licences or ())
         self._is_open: dict[ox.NamedNode, bool] = {}
         self._triples: Counter[ox.Triple] = Counter()
 
     def apply(self, change: Apply, *, is_exact: bool) -> None:
-        """Let something change the store; :attr:`delta` says afterwards what it changed in named graphs.
+        """Let something change the store; :attr:`delta` says afterwards what it changed.
 
-        Blank nodes that it brought get IRIs that depend on what is said of them, so that the same again is no change.
+        Blank nodes that it brought get IRIs that depend on what is said of them, so that the same again is no change;
+        in a plain dataset they stay what they are.
 
         Args:
             change: what to let loose.
             is_exact: whether the graphs that it names are sure to be all that it touches.
 
         Raises:
-            WriteInvalid: it brought statements about statements, which a release does not hold.
+            WriteInvalid: it brought statements about statements, or graphs without an IRI, which a release does not
+                hold.
         """
-        graphs = change(self.store)
+        self._find_changes(change(self.store), is_exact=is_exact)
+        for quad in self.delta.added:
+            if isinstance(quad.object, ox.Triple):
+                raise WriteInvalid(
+                    "statements about statements (RDF 1.2) are not taken: name the statement with an IRI"
+                )
+            if isinstance(quad.graph_name, ox.BlankNode):
+                raise WriteInvalid("a graph needs an IRI, and one was named by a blank node")
+        if not self._is_plain:
+            self._skolemise()
+
+    def _find_changes(self, graphs: frozenset[str] | None, *, is_exact: bool) -> None:
         if graphs is not None:
-            self._compare([ox.NamedNode(each) for each in graphs])
+            self._compare(make_graph(each) for each in graphs)
             if is_exact or len(self.store) - len(self._base) == len(self.delta.added) - len(self.delta.removed):
-                self._skolemise()
                 return
         self.delta = Delta()
         self._compare({*self._base.named_graphs(), *self.store.named_graphs()})
-        before, after = (set(each.quads_for_pattern(None, None, None, _DEFAULT)) for each in (self._base, self.store))
-        self.changes_default = before != after
-        self._skolemise()
+        if self._is_plain:
+            self._compare([_DEFAULT])
+        else:
+            before, after = (
+                set(each.quads_for_pattern(None, None, None, _DEFAULT)) for each in (self._base, self.store)
+            )
+            self.changes_default = before != after
 
-    def _compare(self, graphs: Iterable[ox.NamedNode | ox.BlankNode]) -> None:
+    def _compare(self, graphs: Iterable[ox.NamedNode | ox.BlankNode | ox.DefaultGraph]) -> None:
         for graph in graphs:
             before = set(self._base.quads_for_pattern(None, None, None, graph))
             after = set(self.store.quads_for_pattern(None, None, None, graph))
             self.delta.added |= after - before
             self.delta.removed |= before - after
-            if not after and self.store.contains_named_graph(graph):
+            if not after and graph != _DEFAULT and self.store.contains_named_graph(graph):
                 # A release holds quads, so a graph without any is not there.
                 self.store.remove_graph(graph)
 
@@ -104,7 +121,10 @@ class Candidate:
         self.delta.added |= wanted - present
 
     def merge_default(self) -> None:
-        """Keep the default graph the merge of the open graphs: a triple goes when no other open graph holds it."""
+        """Keep the default graph the merge of the open graphs: a triple goes when no other open graph holds it.
+
+        Not for a plain dataset, whose default graph is its own.
+        """
         for quad in self.delta.removed:
             triple = ox.Quad(*quad.triple)
             if self._enters(quad) and not self._is_held(quad) and triple in self.store:
@@ -118,13 +138,17 @@ class Candidate:
 
     def count(self, before: Counts, *, graphs: int) -> Counts:
         """The size of the release to be, from that of its parent."""
+        if self._is_plain:
+            self._triples = Counter(quad.triple for quad in self.delta.added if quad.graph_name == _DEFAULT)
+            self._triples.subtract(quad.triple for quad in self.delta.removed if quad.graph_name == _DEFAULT)
+        own = sum(self._triples.values()) if self._is_plain else 0
         classes, properties = Counter(before.classes), Counter(before.properties)
         for triple, difference in self._triples.items():
             properties[triple.predicate.value] += difference
             if triple.predicate.value == _TYPE and isinstance(triple.object, ox.NamedNode):
                 classes[triple.object.value] += difference
         return Counts(
-            quads=before.quads + len(self.delta.added) - len(self.delta.removed),
+            quads=before.quads + len(self.delta.added) - len(self.delta.removed) - own,
             graphs=graphs,
             triples=before.triples + sum(self._triples.values()),
             classes=_list_counts(classes),
@@ -133,8 +157,6 @@ class Candidate:
 
     def _skolemise(self) -> None:
         found = [quad for quad in self.delta.added if _has_blank(quad)]
-        if any(isinstance(quad.object, ox.Triple) for quad in self.delta.added):
-            raise WriteInvalid("statements about statements (RDF 1.2) are not taken: name the statement with an IRI")
         if not found:
             return
         for quad in found:
@@ -164,8 +186,13 @@ class Candidate:
         )
 
 
-def create_candidate(base: ox.Store, path: Path, *, open_licences: Collection[str]) -> Candidate:
+def create_candidate(base: ox.Store, path: Path, *, open_licences: Collection[str] | None) -> Candidate:
     """A candidate in a directory that does not exist yet.
+
+    Args:
+        base: the store of a release.
+        path: the directory.
+        open_licences: of the graphs whose merge the default graph is; None for a plain dataset.
 
     Raises:
         ReleaseError: it cannot be made.

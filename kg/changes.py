@@ -26,6 +26,7 @@ __all__ = [
     "iter_changes",
     "iter_dump_lines",
     "parse_graph",
+    "split_line",
     "summarise_changes",
     "write_patch",
 ]
@@ -51,7 +52,7 @@ class ChangeCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class GraphChange:
-    """How many quads came and went in one named graph."""
+    """How many quads came and went in one graph; the default graph of a plain dataset has an empty name."""
 
     graph: str
     added: int
@@ -112,7 +113,7 @@ def write_patch(changes: Iterable[Change], output: IO[bytes], *, release: str, p
 
 def summarise_changes(changes: Iterable[Change]) -> tuple[GraphChange, ...]:
     """How many quads came and went in each graph that changed, sorted by graph."""
-    marks = Counter((parse_graph(change.line), change.mark) for change in changes)
+    marks = Counter((split_line(change.line)[1].decode(), change.mark) for change in changes)
     graphs = sorted({graph for graph, _ in marks})
     return tuple(GraphChange(graph=each, added=marks[each, "A"], removed=marks[each, "D"]) for each in graphs)
 
@@ -124,3 +125,23 @@ def parse_graph(line: bytes) -> str:
     'a:g'
     """
     return line[line.rindex(b" <") + 2 : line.rindex(b">")].decode()
+
+
+def split_line(line: bytes) -> tuple[bytes, bytes]:
+    r"""Subject, predicate and object as they stand in a line, and the IRI of its graph; empty for the default graph.
+
+    Where every line has a graph, what follows the last ``" <"`` is its name, and looking for that is faster. Without
+    one, the last may begin the object, or stand in a literal: then a quote follows.
+
+    >>> split_line(b'<a:s> <a:p> "a <b" <a:g> .\n')
+    (b'<a:s> <a:p> "a <b"', b'a:g')
+    >>> split_line(b'_:s <a:p> "a <b"^^<a:d> .\n')
+    (b'_:s <a:p> "a <b"^^<a:d>', b'')
+    >>> split_line(b"<a:s> <a:p> <a:o> .\n")
+    (b'<a:s> <a:p> <a:o>', b'')
+    """
+    end = line.rindex(b" <")
+    is_named = line.endswith(b"> .\n") and b'"' not in line[end:]
+    if is_named and end > line.index(b" ", line.index(b" ") + 1):
+        return line[:end], line[end + 2 : -4]
+    return line[:-3], b""

@@ -35,7 +35,7 @@ def complete_current(settings: KgSettings) -> Release | None:
     """
     releases = Releases(settings.releases_dir)
     release = releases.current()
-    if release is None or release.is_complete:
+    if release is None or not release.is_awaited:
         return None
     try:
         with tempfile.TemporaryDirectory(prefix=_WORKSPACE, dir=release.path) as name:
@@ -56,7 +56,7 @@ def _derive(release: Release, made: Path, scratch: Path, settings: KgSettings) -
     nquads_path, merged_path = scratch / "named.nq", scratch / "default.nt"
     with nquads_path.open("wb") as output:
         output.writelines(iter_dump_lines(release.content_path))
-    open_graphs = find_open_graphs(nquads_path, open_licences=release.manifest.open_licences)
+    open_graphs = find_open_graphs(nquads_path, open_licences=release.manifest.open_licences or ())
     with nquads_path.open("rb") as lines, merged_path.open("wb") as output:
         output.writelines(iter_merged_lines(lines, open_graphs=open_graphs))
     described = find_complete(settings.releases_dir)

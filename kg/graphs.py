@@ -17,7 +17,7 @@ from kg.changes import iter_dump_lines, parse_graph
 from kg.errors import ReleaseDamaged
 from kg.manifest import CONTENT_NAME, DAMAGE_CURE
 
-__all__ = ["GraphDigests", "GraphState", "digest_lines", "load_graphs", "write_graphs"]
+__all__ = ["GraphDigests", "GraphState", "find_state", "load_graphs", "measure_lines", "write_graphs"]
 
 _GRAPHS_NAME: Final = "graphs.json"
 
@@ -55,12 +55,19 @@ class GraphDigests:
         }
 
 
-def digest_lines(lines: Iterable[bytes]) -> str:
-    """The digest of the sorted lines of one graph."""
+def measure_lines(lines: Iterable[bytes]) -> GraphState:
+    """The state of a graph with these sorted lines."""
     digest = hashlib.sha256()
+    quads = 0
     for line in lines:
         digest.update(line)
-    return digest.hexdigest()
+        quads += 1
+    return GraphState(quads, digest.hexdigest())
+
+
+def find_state(states: Mapping[str, GraphState], graph: str) -> GraphState | None:
+    """The state of a graph, None where it is not there; the default graph, whose name is empty, always is."""
+    return states.get(graph) or (None if graph else measure_lines(()))
 
 
 def write_graphs(states: Mapping[str, GraphState], release_path: Path) -> None:

@@ -32,11 +32,11 @@ STORE_NAME: Final = "store"
 REPORT_NAME: Final = "report.ttl"
 CHANGES_NAME: Final = "changes.rdfp.gz"
 MANIFEST_NAME: Final = "manifest.json"
-# All named graphs, restricted ones too: differences need them. What readers may fetch is in the dumps (kg.dumps).
+# All that is stated, in restricted graphs too: differences need it. What readers may fetch is in the dumps (kg.dumps).
 CONTENT_NAME: Final = "content.nq.gz"
 # In a directory from before it gets its name until after its line is in the journal (kg.release).
 UNCOMMITTED_NAME: Final = ".uncommitted"
-# In a release that a write made, until its dumps, descriptions and list of things are there (kg.complete).
+# In a release without dumps, descriptions and list of things: until kg.complete makes them, in a plain one for good.
 PENDING_NAME: Final = ".pending"
 DAMAGE_CURE: Final = (
     "restore it from a backup, publish another release with 'kg release use', or make a new one with 'kg build'"
@@ -61,9 +61,9 @@ class Counts:
 class Manifest:
     """What manifest.json holds.
 
-    ``open_licences`` are those whose graphs make up the default graph; ``has_changes`` is false when the dump of the
-    parent could not be read, so that nothing says what differs from it; ``extra`` is what the build adds, such as the
-    summary of the shape report.
+    ``open_licences`` are those whose graphs make up the default graph, or None in a plain dataset, whose default graph
+    is its own; ``has_changes`` is false when the dump of the parent could not be read, so that nothing says what
+    differs from it; ``extra`` is what the build adds, such as the summary of the shape report.
     """
 
     id: str
@@ -71,10 +71,20 @@ class Manifest:
     parent: str | None
     digest: str
     counts: Counts
-    open_licences: tuple[str, ...]
+    open_licences: tuple[str, ...] | None
     versions: Mapping[str, str]
     has_changes: bool = True
     extra: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the release is a state of a plain dataset (decision 0032)."""
+        return self.open_licences is None
+
+    @property
+    def statements(self) -> int:
+        """How many lines the content has: a default graph stands there where it is not made from the others."""
+        return self.counts.quads + (self.counts.triples if self.is_plain else 0)
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
@@ -111,7 +121,9 @@ def load_manifest(path: Path) -> Manifest:
                 classes={str(name): int(number) for name, number in counts["classes"].items()},
                 properties={str(name): int(number) for name, number in counts["properties"].items()},
             ),
-            open_licences=tuple(str(each) for each in record.pop("open_licences")),
+            open_licences=None
+            if (licences := record.pop("open_licences")) is None
+            else tuple(str(each) for each in licences),
             versions={str(name): str(version) for name, version in record.pop("versions").items()},
             has_changes=bool(record.pop("has_changes", True)),
             extra=record,

@@ -89,11 +89,17 @@ def publish_release(
             interruption.
 
     Raises:
-        RdfError: a graph of the release has a name outside of ours, or one of those that say what was published.
+        RdfError: the release is a plain dataset, or a graph of it has a name outside of ours, or one of those that say
+            what was published.
         ReleaseDamaged: the content of the release cannot be read.
         RemoteRefused, RemoteUnavailable: the server does not take it; a next attempt sends what is missing.
         RemoteIncomplete: it holds less than it was sent.
     """
+    if release.manifest.is_plain:
+        raise RdfError(
+            f"{release.id} is a state of a plain dataset, and such are not published elsewhere: "
+            "another server takes it graph by graph, as /graph-store gives it"
+        )
     with tempfile.TemporaryDirectory(prefix="chap-publish-") as scratch:
         parts = {each.graph: each for each in _split(release, Path(scratch))}
         there = {row["graph"]: row["digest"] for row in store.select(_read("published"))}
@@ -137,7 +143,7 @@ def _split(release: Release, directory: Path) -> Iterator[_Part]:
         for line in iter_dump_lines(release.content_path):
             output.write(line)
             files.write(parse_graph(line), line[: line.rindex(b" <")] + b" .\n")
-    open_graphs = find_open_graphs(quads, open_licences=release.manifest.open_licences)
+    open_graphs = find_open_graphs(quads, open_licences=release.manifest.open_licences or ())
     if wrong := [
         each for each in files.graphs if not each.startswith(GRAPH) or each in (DEFAULT_GRAPH, PUBLISHED_GRAPH)
     ]:

@@ -26,6 +26,8 @@ __all__ = [
     "iter_sorted_lines",
     "load_graph",
     "load_prefixes",
+    "make_graph",
+    "name_graph",
     "skolemise",
     "sort_lines",
     "write_sorted_nquads",
@@ -60,6 +62,24 @@ def load_graph(path: Path, *, graph_iri: str) -> list[ox.Quad]:
     except OSError as error:
         raise RdfError(f"{path}: {error}") from error
     return skolemise(quads)
+
+
+def make_graph(name: str) -> ox.NamedNode | ox.DefaultGraph:
+    """The graph of an IRI; for an empty name the default graph.
+
+    >>> make_graph("")
+    <DefaultGraph>
+    """
+    return ox.NamedNode(name) if name else ox.DefaultGraph()
+
+
+def name_graph(graph: ox.NamedNode | ox.BlankNode | ox.DefaultGraph) -> str:
+    """The inverse of :func:`make_graph`.
+
+    >>> name_graph(make_graph("urn:x:g"))
+    'urn:x:g'
+    """
+    return "" if isinstance(graph, ox.DefaultGraph) else graph.value
 
 
 def load_prefixes(path: Path) -> dict[str, str]:
@@ -123,16 +143,25 @@ def skolemise(quads: Iterable[ox.Quad]) -> list[ox.Quad]:
     return ground
 
 
-def iter_sorted_lines(quads: Iterable[ox.Quad], *, run_length: int = _RUN_LENGTH) -> Iterator[bytes]:
+def iter_sorted_lines(
+    quads: Iterable[ox.Quad], *, run_length: int = _RUN_LENGTH, is_plain: bool = False
+) -> Iterator[bytes]:
     """Each distinct quad once, as a canonical line, in byte order.
 
     Memory is bounded: sorted runs of ``run_length`` lines go to temporary files and are merged.
+
+    Args:
+        quads: in any order.
+        run_length: how many lines are in memory at once.
+        is_plain: whether they are those of a plain dataset, which has blank nodes (labelled as in the store that they
+            come from) and a default graph.
 
     Raises:
         RdfError: a quad holds a blank node or belongs to no named graph.
     """
     previous = b""
-    for line in sort_lines(map(_line, quads), run_length=run_length):
+    lines = (f"{quad} .\n".encode() for quad in quads) if is_plain else map(_line, quads)
+    for line in sort_lines(lines, run_length=run_length):
         if line != previous:
             yield line
             previous = line

@@ -16,15 +16,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned
+from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned, SettingsError
 from kg.feed.steps import take_in
 from kg.journal import (
     RELEASE_ID,
@@ -55,12 +57,15 @@ from kg.settings import CatalogSettings, KgSettings
 if TYPE_CHECKING:
     from pyoxigraph import Quad
 
+_log = getLogger(__name__)
+
 __all__ = [
     "LEFTOVERS",
     "WORKSPACE",
     "Published",
     "Release",
     "Releases",
+    "check_mode",
     "commit_release",
     "find_complete",
     "find_next_sequence",
@@ -70,6 +75,8 @@ __all__ = [
 
 # Directories of who is at work under the lock, or was when a crash came.
 WORKSPACE: Final = ".building-"
+_REMOVAL_ATTEMPTS: Final = 20
+_REMOVAL_PAUSE_S: Final = 0.05
 # What takes the place of current and kept.json in one step.
 LEFTOVERS: Final = (".current", ".kept.json")
 
@@ -109,13 +116,18 @@ class Release:
 
     @property
     def content_path(self) -> Path:
-        """All named graphs, restricted ones too, as sorted canonical N-Quads, compressed; not for readers."""
+        """All that is stated, in restricted graphs too, as sorted canonical N-Quads, compressed; not for readers."""
         return self.path / CONTENT_NAME
 
     @property
     def is_complete(self) -> bool:
-        """Whether its dumps, descriptions and list of things are there; after a write they come later (kg.complete)."""
+        """Whether its dumps, descriptions and list of things are there; a plain dataset never has any."""
         return not (self.path / PENDING_NAME).exists()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether these are still to come: a write leaves them for later (kg.complete)."""
+        return not self.is_complete and not self.manifest.is_plain
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -264,7 +276,7 @@ class Releases:
         self,
         *,
         quads: Iterable[Quad],
-        open_licences: Collection[str],
+        open_licences: Collection[str] | None,
         manifest_extra: Mapping[str, object],
         report_turtle: bytes,
         action: Action = "build",
@@ -272,6 +284,7 @@ class Releases:
         instant: datetime | None = None,
         settings: KgSettings | None = None,
         base: str | None = None,
+        is_first: bool = False,
     ) -> Published:
         """The new current release; the present one when its content is the same.
 
@@ -280,7 +293,7 @@ class Releases:
 
         Args:
             quads: the content: named graphs only, no blank nodes, any order.
-            open_licences: IRIs of the licences whose graphs enter the default graph.
+            open_licences: IRIs of the licences whose graphs enter the default graph; None for a plain dataset.
             manifest_extra: JSON values for the manifest, beside its own entries.
             report_turtle: the SHACL report.
             action: what the journal says.
@@ -288,9 +301,10 @@ class Releases:
             instant: when it is published; SOURCE_DATE_EPOCH or now when left out.
             settings: where ontology and shapes are, and who publishes; the defaults when left out.
             base: the id of the release that parts of the quads were taken from, which must still be the current one.
+            is_first: whether nothing may have been published before.
 
         Raises:
-            ReleaseOvertaken: another release is current than ``base``.
+            ReleaseOvertaken: another release is current than ``base``, or any, where this is to be the first.
             LicenceUnknown: a graph has no licence.
             RdfError: a quad holds a blank node or belongs to no named graph.
             ReleaseError: another change is going on, or a file cannot be written.
@@ -305,8 +319,11 @@ class Releases:
         with lock_releases(root):
             recover(root)
             current_id = self.current_id()
-            if base is not None and base != current_id:
-                raise ReleaseOvertaken(f"{current_id} became current while a release was made from {base}; try again")
+            if current_id != base and (base is not None or is_first):
+                made_from = base or "nothing"
+                raise ReleaseOvertaken(
+                    f"{current_id} became current while a release was made from {made_from}; try again"
+                )
             current = None if current_id is None else _as_release(root / current_id)
             with make_workspace(root) as workspace:
                 nquads_path = workspace / "named.nq"
@@ -359,8 +376,23 @@ class Releases:
 @contextmanager
 def make_workspace(root: Path) -> Iterator[Path]:
     """A directory for the files of a release to be; the caller holds the lock."""
-    with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=root) as workspace:
-        yield Path(workspace)
+    workspace = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=root))
+    try:
+        yield workspace
+    finally:
+        _remove_tree(workspace)
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a directory in which an engine may still be noting things down; what stays, the next change clears up."""
+    for _ in range(_REMOVAL_ATTEMPTS):
+        try:
+            shutil.rmtree(path)
+        except OSError:
+            time.sleep(_REMOVAL_PAUSE_S)
+        else:
+            return
+    _log.warning("%s could not be removed; the next change does it", path)
 
 
 def commit_release(root: Path, assembled: Path, *, release_id: str, action: Action, instant: datetime) -> Release:
@@ -376,6 +408,27 @@ def commit_release(root: Path, assembled: Path, *, release_id: str, action: Acti
     _swap_symlink(root, release_id)
     take_in(root, releases.journal())
     return release
+
+
+def check_mode(release: Release, *, is_plain: bool) -> None:
+    """Make sure that a release is what the settings speak of: the graph that is built from tables, or a plain dataset.
+
+    Raises:
+        SettingsError: it is of the other kind.
+        ReleaseDamaged: it cannot be read.
+    """
+    if release.manifest.is_plain == is_plain:
+        return
+    root = release.path.parent
+    if is_plain:
+        raise SettingsError(
+            f"{root} holds a graph that was built from tables: unset KG_DEFAULT_GRAPH and KG_SHAPES, or name another "
+            "directory for the plain dataset with --releases DIR"
+        )
+    raise SettingsError(
+        f"{root} holds a plain dataset: set KG_DEFAULT_GRAPH=own and KG_SHAPES=none, or name another directory with "
+        "--releases DIR"
+    )
 
 
 def find_complete(root: Path) -> Release | None:
@@ -420,14 +473,14 @@ def recover(root: Path) -> None:
     take_in(root, journal)
 
 
-def _is_same(release: Release, *, digest: str, open_licences: Collection[str], catalog: CatalogSettings) -> bool:
+def _is_same(release: Release, *, digest: str, open_licences: Collection[str] | None, catalog: CatalogSettings) -> bool:
     # The digest covers the named graphs; which of them make up the default graph, and who publishes, are settings.
     if release.find_damage() is not None:
         return False
     manifest = release.manifest
     return (
         manifest.digest == digest
-        and set(manifest.open_licences) == set(open_licences)
+        and manifest.open_licences == (None if open_licences is None else tuple(sorted(open_licences)))
         and manifest.extra.get("catalog") == asdict(catalog)
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -22,6 +22,14 @@ _OPEN_LICENCES = (
     "http://dcat-ap.de/def/licenses/dl-by-de/2.0",
     "http://dcat-ap.de/def/licenses/dl-zero-de/2.0",
 )
+
+_DEFAULT_GRAPHS = ("merge", "own")
+# What says how the graph is made from tables, and why that has no place in plain mode.
+_CURATED = {
+    "data_dir": "where nothing is built from tables",
+    "open_licences": "where no graph is merged into another",
+    "written_licence": "where nothing is said about graphs that are written",
+}
 
 
 def asset_directory(name: str) -> Path:
@@ -56,7 +64,14 @@ class KgSettings:
     ontology_dir: Path = field(
         default_factory=lambda: asset_directory("ontology"), metadata={"help": "ontology, schemes, prefixes, questions"}
     )
-    shapes_dir: Path = field(default_factory=lambda: asset_directory("shapes"), metadata={"help": "SHACL shapes"})
+    shapes: Path | None = field(
+        default_factory=lambda: asset_directory("shapes"),
+        metadata={"help": "folder with the SHACL shapes, or `none` (plain mode)"},
+    )
+    default_graph: str = field(
+        default="merge",
+        metadata={"help": "`merge` of the graphs under an open licence, or `own`, an ordinary one (plain mode)"},
+    )
     releases_dir: Path = field(default=Path("releases"), metadata={"help": "where releases are kept"})
     open_licences: tuple[str, ...] = field(
         default=_OPEN_LICENCES, metadata={"help": "licence IRIs, blank-separated, whose graphs enter the default graph"}
@@ -83,13 +98,48 @@ class KgSettings:
         """Refuse what cannot stand in a catalogue.
 
         Raises:
-            SettingsError: an IRI is none, or an e-mail address is none.
+            SettingsError: an IRI is none, an e-mail address is none, or settings of both modes are mixed.
         """
+        self._check_mode()
         for name in ("publisher_iri", "publisher_type", "contact_url", "contributor_id", "written_licence"):
             if not _IRI.fullmatch(getattr(self, name) or "x:x"):
                 raise SettingsError(f"KG_{name.upper()} must be an IRI, not {getattr(self, name)!r}")
         if self.contact_email and not _EMAIL.fullmatch(self.contact_email):
             raise SettingsError(f"KG_CONTACT_EMAIL must be an e-mail address, not {self.contact_email!r}")
+
+    def _check_mode(self) -> None:
+        if self.default_graph not in _DEFAULT_GRAPHS:
+            raise SettingsError(
+                f"KG_DEFAULT_GRAPH must be one of {', '.join(_DEFAULT_GRAPHS)}, not {self.default_graph!r}"
+            )
+        if self.is_plain and self.shapes is not None:
+            raise SettingsError(
+                "KG_DEFAULT_GRAPH=own makes a plain dataset, which no shapes judge: set KG_SHAPES=none as well"
+            )
+        if not self.is_plain and self.shapes is None:
+            raise SettingsError(
+                "KG_SHAPES=none would publish what nobody has judged: set KG_DEFAULT_GRAPH=own as well, for a plain "
+                "dataset, or name the folder with the shapes"
+            )
+        for name, why in _CURATED.items() if self.is_plain else ():
+            if getattr(self, name) != _find_default(name):
+                raise SettingsError(f"KG_{name.upper()} means nothing with KG_DEFAULT_GRAPH=own, {why}: leave it out")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is an ordinary dataset: nothing is built, inferred, merged or judged (decision 0032)."""
+        return self.default_graph == "own"
+
+    @property
+    def shapes_dir(self) -> Path:
+        """The folder with the shapes.
+
+        Raises:
+            SettingsError: there is none, in plain mode.
+        """
+        if self.shapes is None:
+            raise SettingsError("in plain mode nothing is judged: unset KG_DEFAULT_GRAPH and KG_SHAPES first")
+        return self.shapes
 
     @property
     def catalog(self) -> CatalogSettings:
@@ -148,7 +198,14 @@ def _parse_value(text: str, type_name: str) -> object:
     match type_name:
         case "str":
             return text.strip()
+        case "Path | None":
+            return None if text.strip() == "none" else Path(text)
         case "Path":
             return Path(text)
         case _:
             return tuple(text.split())
+
+
+def _find_default(name: str) -> object:
+    setting = next(each for each in fields(KgSettings) if each.name == name)
+    return setting.default if setting.default_factory is MISSING else setting.default_factory()

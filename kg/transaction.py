@@ -8,7 +8,7 @@ later (kg.complete).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,33 +19,19 @@ from kg.assemble import open_gzip
 from kg.candidate import Apply, Candidate, create_candidate
 from kg.changes import Change, write_patch
 from kg.content import change_content
-from kg.errors import GraphReadOnly, InvalidIri, PreconditionFailed, ReleaseNotFound, WriteForbidden
-from kg.graphs import GraphDigests, GraphState, load_graphs, write_graphs
-from kg.infer import find_inferred
+from kg.curation import Writer, find_curation
+from kg.errors import PreconditionFailed, ReleaseNotFound
+from kg.graphs import GraphState, find_state, load_graphs, measure_lines, write_graphs
 from kg.journal import find_instant
 from kg.lock import lock_releases
 from kg.manifest import CHANGES_NAME, CONTENT_NAME, MANIFEST_NAME, PENDING_NAME, REPORT_NAME, STORE_NAME, write_manifest
-from kg.rdfio import iter_sorted_lines
-from kg.release import Release, Releases, commit_release, find_next_sequence, make_workspace, recover
+from kg.rdfio import iter_sorted_lines, make_graph
+from kg.release import Release, Releases, check_mode, commit_release, find_next_sequence, make_workspace, recover
+from kg.report import Report
 from kg.settings import KgSettings
 from kg.store import open_read_only
-from kg.terms import WRITTEN, parse_written
-from kg.validate import Report, digest_shapes, extract_change, validate, validate_change
-from kg.written import describe_written
 
 __all__ = ["Expected", "Outcome", "Write", "Writer", "write"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Writer:
-    """Who changes something: the name of the token, and the beginnings of the graph IRIs that it may change."""
-
-    name: str
-    graphs: tuple[str, ...]
-
-    def may_write(self, graph_iri: str) -> bool:
-        """Whether the writer may change a graph."""
-        return graph_iri.startswith(self.graphs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +54,9 @@ class Expected:
         """
         fits = state is not None and (self.any or state.digest in self.digests)
         if fits == self.negated:
+            name = f"<{self.graph}>" if self.graph else "the default graph"
             now = "is not there" if state is None else f"has the digest {state.digest}"
-            raise PreconditionFailed(f"<{self.graph}> {now}: fetch it again, and make your change to what it is now")
+            raise PreconditionFailed(f"{name} {now}: fetch it again, and make your change to what it is now")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +109,7 @@ def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -
     Raises:
         ReleaseNotFound: nothing is published yet.
         PreconditionFailed: a graph is not in the state that was expected.
+        SettingsError: what is published is of the other mode than the settings.
         GraphReadOnly: the change touches the default graph, or a named graph that is made from something else.
         WriteForbidden: it touches a graph that is not for this writer.
         WriteInvalid: it brings what a release does not hold.
@@ -134,9 +122,10 @@ def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -
         base = Releases(root).current()
         if base is None:
             raise ReleaseNotFound(f"no release in {root} yet: run 'kg build' first")
+        check_mode(base, is_plain=settings.is_plain)
         states = load_graphs(base.path)
         for expected in work.expected:
-            expected.check(states.get(expected.graph))
+            expected.check(find_state(states, expected.graph))
         with make_workspace(root) as workspace:
             assembled = workspace / "release"
             assembled.mkdir()
@@ -150,6 +139,7 @@ class _Transaction:
         self, settings: KgSettings, work: Write, base: Release, states: dict[str, GraphState], assembled: Path
     ) -> None:
         self._settings = settings
+        self._curation = find_curation(settings)
         self._work = work
         self._base = base
         self._states = states
@@ -171,13 +161,13 @@ class _Transaction:
         )
         self._end_lap("copy")
         candidate.apply(self._work.apply, is_exact=self._work.is_exact)
-        graphs = candidate.delta.graphs
-        _check_rights(candidate, self._work.writer)
+        self._curation.check_rights(candidate, self._work.writer)
+        written = sorted(candidate.delta.graphs)
         added, removed = len(candidate.delta.added), len(candidate.delta.removed)
         if candidate.delta:
-            self._settle(candidate, graphs)
+            self._curation.settle(candidate, self._work.writer)
         self._end_lap("apply")
-        report = self._validate(candidate)
+        report = self._curation.judge(candidate, manifest, end_lap=self._end_lap)
         after = self._find_states(candidate)
 
         def conclude(release: Release, *, is_new: bool) -> Outcome:
@@ -196,7 +186,7 @@ class _Transaction:
             return conclude(self._base, is_new=False)
         self._end_lap("compare")
         candidate.store.flush()
-        release_id, instant = self._assemble(candidate, after, report), find_instant()
+        release_id, instant = self._assemble(candidate, after, report, written), find_instant()
         del candidate
         # What the engine notes about itself is a third of what a small write takes on disk.
         (self._assembled / STORE_NAME / "LOG").unlink(missing_ok=True)
@@ -208,53 +198,36 @@ class _Transaction:
         self._end_lap("swap")
         return conclude(release, is_new=True)
 
-    def _settle(self, candidate: Candidate, graphs: frozenset[str]) -> None:
-        """Bring in order what follows from the change: provenance, inferred statements, the default graph."""
-        present, wanted = describe_written(
-            candidate.store, graphs, writer=self._work.writer.name, licence=self._settings.written_licence
-        )
-        candidate.settle(present, wanted)
-        candidate.settle(*find_inferred(candidate.store, list(candidate.delta)))
-        candidate.merge_default()
-
-    def _validate(self, candidate: Candidate) -> Report:
-        if not candidate.delta:
-            return Report(())
-        shapes_dir, ontology_dir = self._settings.shapes_dir, self._settings.ontology_dir
-        if self._base.manifest.extra.get("shapes") != digest_shapes(shapes_dir):
-            # Nobody has judged the rest by these shapes.
-            return validate(candidate.store, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
-        subjects = {quad.subject for quad in candidate.delta if isinstance(quad.subject, ox.NamedNode)}
-        around = extract_change(candidate.store, subjects, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
-        self._end_lap("extract")
-        report = validate_change(candidate.store, around, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
-        self._end_lap("engine")
-        return report
-
     def _find_states(self, candidate: Candidate) -> dict[str, GraphState]:
         """The states of all graphs with the change made."""
         states = dict(self._states)
         for graph in candidate.delta.graphs:
-            digests = GraphDigests()
-            for line in iter_sorted_lines(candidate.store.quads_for_pattern(None, None, None, ox.NamedNode(graph))):
-                digests.add(line)
-            states.pop(graph, None)
-            states |= digests.states()
+            quads = candidate.store.quads_for_pattern(None, None, None, make_graph(graph))
+            state = measure_lines(self._sort(quads))
+            if state.quads:
+                states[graph] = state
+            else:
+                states.pop(graph, None)
         return states
 
-    def _assemble(self, candidate: Candidate, states: Mapping[str, GraphState], report: Report) -> str:
+    def _sort(self, quads: Iterable[ox.Quad]) -> Iterator[bytes]:
+        return iter_sorted_lines(quads, is_plain=self._settings.is_plain)
+
+    def _assemble(
+        self, candidate: Candidate, states: Mapping[str, GraphState], report: Report, written: Sequence[str]
+    ) -> str:
         """The id of the release, once its files are there."""
         delta = candidate.delta
         changes = sorted(
             [
-                *(Change("A", line) for line in iter_sorted_lines(delta.added)),
-                *(Change("D", line) for line in iter_sorted_lines(delta.removed)),
+                *(Change("A", line) for line in self._sort(delta.added)),
+                *(Change("D", line) for line in self._sort(delta.removed)),
             ],
             key=lambda each: each.line,
         )
         with (self._assembled / CONTENT_NAME).open("wb") as output:
             content_digest = change_content(
-                self._base.content_path, changes, output, quads=self._base.manifest.counts.quads
+                self._base.content_path, changes, output, quads=self._base.manifest.statements
             )
         sequence = find_next_sequence(self._settings.releases_dir)
         release_id = f"{sequence:04d}-{content_digest[:8]}"
@@ -270,43 +243,15 @@ class _Transaction:
             sequence=sequence,
             parent=self._base.id,
             digest=content_digest,
-            counts=candidate.count(before.counts, graphs=len(states)),
+            counts=candidate.count(before.counts, graphs=sum(1 for graph in states if graph)),
             versions={"chap-kg": version("chap-kg"), "pyoxigraph": ox.__version__},
             has_changes=True,
             extra={
                 **before.extra,
-                "shapes": digest_shapes(self._settings.shapes_dir),
+                **self._curation.describe(),
                 "report": report.summary(),
-                "write": {
-                    "by": self._work.writer.name,
-                    "graphs": sorted(each for each in delta.graphs if each.startswith(WRITTEN)),
-                },
+                "write": {"by": self._work.writer.name, "graphs": written},
             },
         )
         write_manifest(manifest, self._assembled / MANIFEST_NAME)
         return release_id
-
-
-def _check_rights(candidate: Candidate, writer: Writer) -> None:
-    """Look at what was changed, whatever the request said.
-
-    Raises:
-        GraphReadOnly: a graph that nobody may write was changed.
-        WriteForbidden: a graph that is not for this writer was changed.
-    """
-    if candidate.changes_default:
-        raise GraphReadOnly(
-            "the default graph is derived, the merge of the open named graphs: "
-            f"name a graph whose IRI begins with {WRITTEN}"
-        )
-    for graph in sorted(candidate.delta.graphs):
-        try:
-            parse_written(graph)
-        except InvalidIri as error:
-            raise GraphReadOnly(
-                f"{error} and a slug; other graphs are changed in the tables and files that they are made from"
-            ) from error
-        if not writer.may_write(graph):
-            raise WriteForbidden(
-                f"{writer.name} may not write <{graph}>, but graphs that begin with {', '.join(writer.graphs)}"
-            )

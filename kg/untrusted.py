@@ -44,7 +44,7 @@ class Document:
     base_iri: str
 
 
-def parse_document(document: Document, *, graph_iri: str, max_depth: int) -> list[ox.Quad]:
+def parse_document(document: Document, *, graph: ox.NamedNode | ox.DefaultGraph, max_depth: int) -> list[ox.Quad]:
     """The statements of a document as quads of a graph; its blank nodes are like those of no other.
 
     Raises:
@@ -58,7 +58,6 @@ def parse_document(document: Document, *, graph_iri: str, max_depth: int) -> lis
     if document.path.stat().st_size == 0 and rdf_format in (_XML, _JSON):
         raise RdfSyntaxError("the document is empty")
     _check_depth(document.path, rdf_format, max_depth)
-    graph = ox.NamedNode(graph_iri)
     try:
         parsed = ox.parse(
             path=str(document.path),

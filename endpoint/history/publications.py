@@ -53,11 +53,11 @@ async def _list_releases(request: Request) -> Response:
         return await _show_list(request, choice, ids)
     facts = await _fetch_facts(request)
     document = {
-        "id": _WHOLE,
+        "id": _name_whole(request),
         "type": "dcat:Dataset",
         "title": {row["value"].language or "und": row["value"].value for row in _pick(facts, "title")},
         **_page(request, "/releases"),
-        "current": mint_release(served.get().id),
+        "current": _name_release(request, served.get().id),
         "releases": [_describe(request, each, "") for each in ids],
     }
     return await _answer_data(request, document, choice)
@@ -94,7 +94,7 @@ async def _show_release(request: Request) -> Response:
         vary=_vary(choice),
         headers={"Link": _link_formats(request, choice), **_CACHING},
         shown=_make_view(request, release.id),
-        citation=await fetch_citation(request, release),
+        citation=None if release.manifest.is_plain else await fetch_citation(request, release),
         formats=_DATA,
     )
 
@@ -136,11 +136,11 @@ def _describe(request: Request, release_id: str, licence: str) -> dict[str, Any]
     """A release as JSON-LD; where it is gone or damaged, what the journal knows of it."""
     served = _served(request)
     publications = served.history.find_publications(release_id)
-    address = mint_release(release_id)
+    address = _name_release(request, release_id)
     described: dict[str, Any] = {
         "id": address,
         "type": ["dcat:Dataset", "prov:Entity"],
-        "dataset": _WHOLE,
+        "dataset": _name_whole(request),
         "version": release_id,
         "identifier": address,
         "issued": publications[0].instant,
@@ -177,7 +177,7 @@ def _describe(request: Request, release_id: str, licence: str) -> dict[str, Any]
     if licence:
         described["license"] = licence
     if release.parent:
-        described["parent"] = mint_release(release.parent)
+        described["parent"] = _name_release(request, release.parent)
     return described
 
 
@@ -246,13 +246,26 @@ def _vary(choice: Choice) -> str:
 
 def _link_formats(request: Request, choice: Choice) -> str:
     base = request.app.state.settings.base_url
-    subject = _WHOLE if choice.path == "/releases" else mint_release(choice.path.rpartition("/")[2])
+    release_id = choice.path.rpartition("/")[2]
+    subject = _name_whole(request) if choice.path == "/releases" else _name_release(request, release_id)
     others = [
         f'<{base}{choice.path}.{each.suffix}>; rel="alternate"; type="{each.media_type}"'
         for each in _OFFERS
         if each is not choice.syntax
     ]
     return ", ".join([f'<{subject}>; rel="describes"', *others])
+
+
+def _name_whole(request: Request) -> str:
+    """The IRI of what there are releases of; a plain dataset is none of ours, and is called by its address."""
+    return f"{request.app.state.settings.base_url}/" if request.app.state.is_plain else _WHOLE
+
+
+def _name_release(request: Request, release_id: str) -> str:
+    """The IRI of a release."""
+    if request.app.state.is_plain:
+        return f"{request.app.state.settings.base_url}/releases/{release_id}"
+    return mint_release(release_id)
 
 
 def _page(request: Request, path: str) -> dict[str, str]:

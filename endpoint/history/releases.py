@@ -8,9 +8,9 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
-from kg.errors import ReleaseDamaged, ReleaseError, ReleasePending
+from kg.errors import ReleaseDamaged, ReleaseError, ReleasePending, SettingsError
 from kg.history import History
-from kg.release import Release, Releases
+from kg.release import Release, Releases, check_mode
 
 __all__ = ["ServedReleases"]
 
@@ -22,7 +22,8 @@ _KNOWN: Final = 64
 class ServedReleases:
     """What ``releases/current`` points at, at most one poll behind, and the other releases by their ids."""
 
-    def __init__(self, releases_dir: Path, *, on_switch: Callable[[Release], None]) -> None:
+    def __init__(self, releases_dir: Path, *, on_switch: Callable[[Release], None], is_plain: bool) -> None:
+        self._is_plain = is_plain
         self._releases = Releases(releases_dir)
         self._on_switch = on_switch
         self._current: Release | None = None
@@ -107,7 +108,7 @@ class ServedReleases:
             self._follow_current()
             self._read_history()
             self._follow_complete()
-        except (OSError, ReleaseError) as error:
+        except (OSError, ReleaseError, SettingsError) as error:
             # The release that is served stays. This is asked again and again, and logged once.
             if str(error) != self._damage:
                 _log.error("the current release cannot be used: %s", error)
@@ -121,6 +122,7 @@ class ServedReleases:
         if name is None or (self._current is not None and name == self._current.id):
             return
         release = self._releases.get(name)
+        check_mode(release, is_plain=self._is_plain)
         _log.info("release %s is current", release.id)
         self._current = release
         self._known.clear()

@@ -139,8 +139,10 @@ async def render_page(
     language = choose_language(request)
     other = "en" if language == "de" else "de"
     parameters = {**request.query_params, "lang": other}
+    is_plain = request.app.state.is_plain
     html = _templates.get_template(template).render(
-        t=load_texts(language),
+        t=load_texts(language, is_plain=is_plain),
+        is_plain=is_plain,
         language=language,
         here=request.url.path,
         other_language=f"{request.url.path}?{urlencode(parameters)}",
@@ -148,7 +150,7 @@ async def render_page(
         number=lambda value: write_number(value, language),
         release=request.app.state.releases.get(_release(request)),
         past=_find_past(request, language),
-        structured_data=await describe_page(request, language) if status == 200 else None,
+        structured_data=await describe_page(request, language) if status == 200 and not is_plain else None,
         base_url=request.app.state.settings.base_url,
         **values,
     )

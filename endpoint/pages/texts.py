@@ -14,10 +14,14 @@ LANGUAGES: Final = ("de", "en")
 
 
 @cache
-def load_texts(language: str) -> Mapping[str, Any]:
-    """The texts of a language by key; some keys hold a table of texts."""
+def load_texts(language: str, *, is_plain: bool = False) -> Mapping[str, Any]:
+    """The texts of a language by key; some keys hold a table of texts.
+
+    That of ``plain`` holds what pages say in plain mode instead.
+    """
     path = resources.files("endpoint") / "texts" / f"{language}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    texts = tomllib.loads(path.read_text(encoding="utf-8"))
+    return texts | texts["plain"] if is_plain else texts
 
 
 def write_number(value: str | int, language: str) -> str:

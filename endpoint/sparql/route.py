@@ -44,6 +44,7 @@ _VARY: Final = {"vary": "Accept"}
 # Below this a query is cheap, and a hint would cost more than it helps, unless nothing was found.
 _WORTH_A_HINT_S: Final = 0.05
 _FEDERATED: Final = "http://www.w3.org/ns/sparql-service-description#BasicFederatedQuery"
+_LICENCE: Final = "http://creativecommons.org/licenses/by/4.0/"
 _INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
 
 
@@ -151,8 +152,15 @@ class SparqlRoute:
             return
         endpoint = f"{self._options.base_url}/sparql"
         further: dict[str, Term] = {}
-        if federation:
+        if not release.manifest.is_plain:
             further = {
+                "licence": iri(_LICENCE),
+                "void": iri(f"{self._options.base_url}/.well-known/void"),
+                "catalog": iri(f"{self._options.base_url}/catalog"),
+                "examples": iri(f"{self._options.base_url}/.well-known/sparql-examples"),
+            }
+        if federation:
+            further |= {
                 "feature": iri(_FEDERATED),
                 "allowed": Term("literal", federation, "en"),
                 "listing": iri(f"{self._options.base_url}/federation"),
@@ -167,9 +175,6 @@ class SparqlRoute:
             triples=Term("literal", str(release.manifest.counts.triples), datatype=_INTEGER),
             extent=Term("literal", f"{release.manifest.counts.graphs} named graphs", "en"),
             limits=Term("literal", f"Limits of a query: {self._options.limits_header}.", "en"),
-            void=iri(f"{self._options.base_url}/.well-known/void"),
-            catalog=iri(f"{self._options.base_url}/catalog"),
-            examples=iri(f"{self._options.base_url}/.well-known/sparql-examples"),
             **further,
         )
         await exchange.reply(Response(body, headers={"Content-Type": format_.content_type, **headers}))

@@ -30,7 +30,7 @@ _TRUE: Final = ("1", "true", "yes")
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a request asks for, once its token is known and its body is in files."""
+    """What a request asks for, once its token is known and its body is in files; ``graph`` is that of a job."""
 
     verb: Verb
     graph: str | None
@@ -68,11 +68,12 @@ class Desk:
         job = Job(
             verb=task.verb,
             graph=task.graph,
+            base_iri=task.graph or f"{self.settings.base_url}/graph-store?default",
             parts=tuple(task.parts),
             text=task.text,
             writer=task.token.name,
             prefixes=task.token.graphs,
-            expected=read_expectations(headers, task.graph) if task.graph else (),
+            expected=() if task.graph is None else read_expectations(headers, task.graph),
             is_dry_run=_read_switch(parameters, "dry-run"),
             report_type=negotiate_media_type(read_accept(headers), REPORT_TYPES) or REPORT_TYPES[0],
             language=_choose_language(headers, parameters, self.settings.default_language),
@@ -82,15 +83,15 @@ class Desk:
         if event.is_new:
             # Acknowledged once it is on disk and this process has switched to it.
             self._releases.refresh()
-            self._completer.wake()
+            self.catch_up()
         if event.code == "write-forbidden":
             raise self.gate.forbid(event.message)
         return answer_write(event, job, location=location)
 
     def catch_up(self) -> None:
-        """See to it that the current release becomes complete, should a stop have come in between."""
+        """See to it that the current release becomes complete, after a write or should a stop have come in between."""
         current = self._releases.current
-        if current is not None and not current.is_complete:
+        if current is not None and current.is_awaited:
             self._completer.wake()
 
     async def close(self) -> None:

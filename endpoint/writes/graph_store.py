@@ -1,7 +1,9 @@
 """``/graph-store``: the SPARQL 1.1 Graph Store HTTP Protocol (https://www.w3.org/TR/sparql11-http-rdf-update/).
 
 Reading is open and comes from the query workers. Writing needs a token, and reaches the graphs below
-``.../graph/written/`` alone; the others, and the default graph, are made from something else and say so (409).
+``.../graph/written/`` alone; the others, and the default graph, are made from something else and say so (409). In a
+plain dataset (decision 0032) it reaches all. An address below ``/graph-store/`` names the graph that has it as its IRI
+(section 4.1), and ``?graph=IRI`` or ``?default`` name any (section 4.2).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,13 +38,15 @@ from endpoint.writes.multipart import MULTIPART_TYPE, split_parts
 from endpoint.writes.spool import spool_body
 from endpoint.writes.updates import inspect_update
 from kg.errors import InvalidIri
-from kg.graphs import GraphState, load_graphs
+from kg.graphs import GraphState, find_state, load_graphs
 from kg.queries import load_query
 from kg.release import Release
 from kg.terms import WRITTEN, parse_written
 
 __all__ = ["routes"]
 
+_PATH: Final = "/graph-store"
+_NAMING: Final = frozenset(["graph", "default"])
 _METHODS: Final = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"]
 _MIB: Final = 1024 * 1024
 _QUERIES: Final = Path(__file__).parent.parent / "queries"
@@ -63,13 +68,13 @@ async def _read(request: Request) -> Response:
     format_ = choose_format(
         "construct", accept=read_accept(request.headers), override=request.query_params.get("format") or None
     )
-    if graph is None:
-        digest = release.digest
-    else:
-        states = await asyncio.to_thread(_load_states, release.path)
-        if graph not in states:
+    if graph or release.manifest.is_plain:
+        state = find_state(await asyncio.to_thread(_load_states, release.path), graph)
+        if state is None:
             raise Problem("graph-missing", 404, f"There is no graph <{graph}>.", members={"graph": graph})
-        digest = states[graph].digest
+        digest = state.digest
+    else:
+        digest = release.digest
     headers = {
         "ETag": make_tag(digest, format_.names[0] if format_.names else "json"),
         "Cache-Control": choose_caching(
@@ -82,9 +87,9 @@ async def _read(request: Request) -> Response:
         return Response(status_code=304, headers=headers)
     job = QueryJob(
         store=str(release.store_path),
-        text=_OF_DEFAULT if graph is None else _OF_GRAPH,
+        text=_OF_GRAPH if graph else _OF_DEFAULT,
         media_type=format_.written_as,
-        bindings={} if graph is None else {"graph": ("iri", graph, "")},
+        bindings={"graph": ("iri", graph, "")} if graph else {},
     )
     return _StreamedGraph(request, job, format_, headers)
 
@@ -125,8 +130,9 @@ async def _write(request: Request) -> Response:
     token = desk.admit(request.scope)
     graph = _find_target(request, token.graphs)
     if not graph.startswith(token.graphs):
+        name = f"<{graph}>" if graph else "the default graph"
         raise desk.gate.forbid(
-            f"The token {token.name} may not write <{graph}>, but graphs that begin with {', '.join(token.graphs)}."
+            f"The token {token.name} may not write {name}, but graphs that begin with {', '.join(token.graphs)}."
         )
     settings = desk.settings
     with tempfile.TemporaryDirectory(prefix="chap-write-") as name:
@@ -152,25 +158,33 @@ async def _write(request: Request) -> Response:
                 token=token,
                 parts=parts,
             )
-        location = f"{settings.base_url}/graph-store?graph={graph}"
+        is_address = graph.startswith(_name_directly(request, ""))
+        location = graph if is_address else f"{settings.base_url}/graph-store?graph={quote(graph, safe=':/')}"
         return await desk.carry_out(task, request.headers, request.query_params, location=location)
 
 
-def _find_graph(request: Request) -> str | None:
-    """The graph that a request names; None for the default graph.
+def _find_graph(request: Request) -> str:
+    """The graph that a request names; empty for the default graph.
 
     Raises:
         Problem: 400, it names none or two, or no absolute IRI.
     """
     graphs = request.query_params.getlist("graph")
+    if path := request.path_params.get("path", ""):
+        graphs.append(_name_directly(request, path))
     is_default = "default" in request.query_params
     if len(graphs) + is_default != 1:
         raise Problem("graph-unclear", 400, "Name one graph: ?graph=IRI, or ?default.")
     if is_default:
-        return None
+        return ""
     if not is_absolute_iri(graphs[0]):
         raise Problem("invalid-iri", 400, f"graph={graphs[0]!r} is no absolute IRI.")
     return graphs[0]
+
+
+def _name_directly(request: Request, path: str) -> str:
+    """The IRI of the graph that has an address here."""
+    return f"{request.app.state.settings.base_url}/graph-store/{quote(path)}"
 
 
 def _find_target(request: Request, prefixes: tuple[str, ...]) -> str:
@@ -179,10 +193,12 @@ def _find_target(request: Request, prefixes: tuple[str, ...]) -> str:
     Raises:
         Problem: 409, the graph is made from something else.
     """
-    if request.method == "POST" and not {"graph", "default"} & request.query_params.keys():
-        return prefixes[0] + secrets.token_hex(8)
+    if request.method == "POST" and request.url.path == _PATH and not _NAMING & request.query_params.keys():
+        return (prefixes[0] or _name_directly(request, "")) + secrets.token_hex(8)
     graph = _find_graph(request)
-    if graph is None:
+    if request.app.state.is_plain:
+        return graph
+    if not graph:
         detail = "The default graph is derived, the merge of the open named graphs: name a graph that begins with"
         raise Problem("graph-read-only", 409, f"{detail} {WRITTEN}.")
     try:
@@ -224,4 +240,4 @@ def _is_known(request: Request, etag: str) -> bool:
     return any(tag.strip().removeprefix("W/") in ("*", etag) for tag in asked.split(","))
 
 
-routes = [Route("/graph-store", _serve_graph_store, methods=_METHODS)]
+routes = [Route(path, _serve_graph_store, methods=_METHODS) for path in (_PATH, _PATH + "/{path:path}")]

@@ -36,10 +36,14 @@ class Expectation:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A write: what, where to, by whom, under which conditions, and how a report is to be written."""
+    """A write: what, where to, by whom, under which conditions, and how a report is to be written.
+
+    ``graph`` is empty for the default graph, and None for an update; relative IRIs are relative to ``base_iri``.
+    """
 
     verb: Verb
     graph: str | None
+    base_iri: str
     parts: tuple[Part, ...]
     text: str
     writer: str

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from endpoint.sparql.protocol import is_absolute_iri
 from kg.errors import SettingsError
 from kg.lock import lock_releases
 from kg.terms import WRITTEN
@@ -35,7 +36,8 @@ _NO_DIGEST: Final = hashlib.sha256(b"").hexdigest()
 class Token:
     """A token as it is kept: its name, its rights, until when it holds (UTC, ISO 8601; None for ever).
 
-    ``graphs`` are beginnings of the IRIs of graphs. ``update`` allows SPARQL Update, ``admin`` all written graphs.
+    ``graphs`` are beginnings of the IRIs of graphs; an empty one is that of all, and of the default graph. ``update``
+    allows SPARQL Update, ``admin`` all graphs that can be written.
     """
 
     id: str
@@ -78,15 +80,25 @@ def find_token(tokens: Iterable[Token], text: str) -> Token | None:
     return found if fits else None
 
 
-def expand_prefix(text: str) -> str:
+def expand_prefix(text: str, *, is_plain: bool = False) -> str:
     """The beginning of graph IRIs that a text of the command line stands for: an IRI, or a name below ``written``.
+
+    In a plain dataset any IRI can be that of a graph, and no name is short for one.
 
     Raises:
         SettingsError: no graph that can be written begins so.
 
     >>> expand_prefix("holm-")
     'https://w3id.org/chap/graph/written/holm-'
+    >>> expand_prefix("http://example.org/", is_plain=True)
+    'http://example.org/'
     """
+    if is_plain:
+        if not is_absolute_iri(text):
+            raise SettingsError(
+                f"{text!r} begins no IRI: use the beginning of graph names, such as http://example.org/"
+            )
+        return text
     iri = text if text.startswith(WRITTEN) else WRITTEN + text
     if not _PREFIX.fullmatch(iri.removeprefix(WRITTEN)):
         raise SettingsError(f"no graph that can be written begins with {text!r}: use {WRITTEN} and lower-case words")
@@ -101,8 +113,18 @@ def add_token(  # noqa: PLR0913 - all by name
     update: bool = False,
     admin: bool = False,
     expires: datetime | None = None,
+    is_plain: bool = False,
 ) -> str:
     """A new token: the text to be handed over, which is kept nowhere.
+
+    Args:
+        path: the file of tokens.
+        name: who writes with it.
+        graphs: beginnings of the names of graphs (:func:`expand_prefix`).
+        update: whether it may send updates.
+        admin: whether it may write all that can be written; in a plain dataset that is everything.
+        expires: until when it holds.
+        is_plain: whether it is for a plain dataset.
 
     Raises:
         SettingsError: the name is taken or malformed, it may write nothing, or the file cannot be written.
@@ -111,7 +133,8 @@ def add_token(  # noqa: PLR0913 - all by name
         raise SettingsError(
             f"{name!r} is no name of a token: use lower-case letters and digits, words joined by hyphens"
         )
-    prefixes = (WRITTEN,) if admin else tuple(expand_prefix(each) for each in graphs)
+    everything = "" if is_plain else WRITTEN
+    prefixes = (everything,) if admin else tuple(expand_prefix(each, is_plain=is_plain) for each in graphs)
     if not prefixes:
         raise SettingsError("say which graphs the token may write: --graphs PREFIX..., or --admin for all")
     secret = secrets.token_urlsafe(_SECRET_BYTES)

@@ -20,10 +20,13 @@ import pyoxigraph as ox
 
 from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
 from endpoint.writes.messages import Event, Job, Verb, decode_job, encode
+from endpoint.writes.operations import split_update, take_missing_for_empty
 from endpoint.writes.reports import write_report
 from endpoint.writes.targets import find_targets
 from kg.candidate import Apply
 from kg.errors import GraphMissing, KgError, QueryError, QuerySyntaxError, WriteInvalid
+from kg.graphs import find_state
+from kg.rdfio import make_graph, name_graph
 from kg.settings import KgSettings, load_settings
 from kg.transaction import Expected, Outcome, Write, Writer, write
 from kg.untrusted import Document, parse_document
@@ -51,7 +54,8 @@ def main(arguments: Sequence[str]) -> None:
 def _serve(connection: socket.socket, memory_bytes: int, max_depth: int) -> None:
     try:
         settings = load_settings()
-        load_shapes(settings.shapes_dir, settings.ontology_dir)
+        if not settings.is_plain:
+            load_shapes(settings.shapes_dir, settings.ontology_dir)
         connection.sendall(encode(Event(event="ready")))
         with connection.makefile("rb") as jobs:
             for line in jobs:
@@ -89,30 +93,32 @@ def _make_change(job: Job, max_depth: int) -> Apply:
     """What a job does to a store; its documents are parsed at once, before anything is locked or copied."""
     if job.verb == "update":
         return partial(_run_update, text=job.text)
-    graph_iri = job.graph or ""
-    graph = ox.NamedNode(graph_iri)
+    assert job.graph is not None
+    graph = make_graph(job.graph)
     if job.verb == "patch":
         return partial(_run_patch, graph=graph, text=job.text)
     quads = [
         quad
         for part in job.parts
         for quad in parse_document(
-            Document(path=Path(part.path), media_type=part.media_type, base_iri=graph_iri),
-            graph_iri=graph_iri,
+            Document(path=Path(part.path), media_type=part.media_type, base_iri=job.base_iri),
+            graph=graph,
             max_depth=max_depth,
         )
     ]
     return partial(_put_quads, graph=graph, quads=quads, verb=job.verb)
 
 
-def _put_quads(store: ox.Store, *, graph: ox.NamedNode, quads: Sequence[ox.Quad], verb: Verb) -> frozenset[str]:
+def _put_quads(
+    store: ox.Store, *, graph: ox.NamedNode | ox.DefaultGraph, quads: Sequence[ox.Quad], verb: Verb
+) -> frozenset[str]:
     is_there = store.contains_named_graph(graph)
     if verb == "delete" and not is_there:
-        raise GraphMissing(f"there is no graph <{graph.value}>")
+        raise GraphMissing(f"there is no graph {graph}")
     if verb != "post" and is_there:
         store.remove_graph(graph)
     store.extend(quads)
-    return frozenset([graph.value])
+    return frozenset([name_graph(graph)])
 
 
 def _run_update(store: ox.Store, *, text: str) -> frozenset[str] | None:
@@ -120,7 +126,7 @@ def _run_update(store: ox.Store, *, text: str) -> frozenset[str] | None:
     return find_targets(text)
 
 
-def _run_patch(store: ox.Store, *, graph: ox.NamedNode, text: str) -> frozenset[str]:
+def _run_patch(store: ox.Store, *, graph: ox.NamedNode | ox.DefaultGraph, text: str) -> frozenset[str]:
     """Update a graph by a text that sees it as its default graph, and nothing else (section 5.7)."""
     alone = ox.Store()
     alone.extend(ox.Quad(*quad.triple) for quad in store.quads_for_pattern(None, None, None, graph))
@@ -133,7 +139,8 @@ def _run_patch(store: ox.Store, *, graph: ox.NamedNode, text: str) -> frozenset[
 
 def _update(store: ox.Store, text: str) -> None:
     try:
-        store.update(text)
+        for part in split_update(take_missing_for_empty(text)):
+            store.update(part)
     except SyntaxError as error:
         raise QuerySyntaxError(f"the update is no SPARQL: {error.msg or error}") from error
     except (OSError, RuntimeError, ValueError) as error:
@@ -141,16 +148,17 @@ def _update(store: ox.Store, text: str) -> None:
 
 
 def _tell(outcome: Outcome, job: Job) -> Event:
-    graph = job.graph or ""
     violations = len(outcome.report.violations)
-    after = outcome.after.get(graph)
+    before, after = (
+        None if job.graph is None else find_state(states, job.graph) for states in (outcome.before, outcome.after)
+    )
     return Event(
         event="done",
         release=outcome.release.id,
         is_new=outcome.is_new,
         added=outcome.added,
         removed=outcome.removed,
-        existed=graph in outcome.before,
+        existed=before is not None,
         exists=after is not None,
         digest="" if after is None else after.digest,
         violations=violations,

@@ -190,7 +190,7 @@ def _diff(options: argparse.Namespace) -> int:
     for licence in licences["removed"]:
         print(f"  licence no longer open: {licence}; its graphs are not in the default graph any more")
     for graph in graphs:
-        print(f"  {graph.graph}: +{graph.added:,} -{graph.removed:,}")
+        print(f"  {graph.graph or 'default graph'}: +{graph.added:,} -{graph.removed:,}")
     shown = options.lines or added + removed
     for change in islice(_iter_changes(before, after), shown):
         print(_SIGNS[change.mark], change.line.decode().rstrip("\n"))
@@ -277,7 +277,7 @@ def _iter_changes(before: Release, after: Release) -> Iterator[Change]:
 
 def _compare_licences(before: Release, after: Release) -> dict[str, list[str]]:
     """The licences that decide what the default graph holds: a change of them is in no quad."""
-    old, new = set(before.manifest.open_licences), set(after.manifest.open_licences)
+    old, new = (set(each.manifest.open_licences or ()) for each in (before, after))
     return {"added": sorted(new - old), "removed": sorted(old - new)}
 
 

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kg.cli.options import Commands, add_command
+from kg.cli.options import Commands, add_command, make_settings
 
 __all__ = ["add_commands"]
 
@@ -30,10 +30,18 @@ def add_commands(commands: Commands) -> None:
     )
     add.add_argument("name", metavar="NAME", help="who writes with it: named in releases, lower-case words")
     add.add_argument(
-        "--graphs", nargs="+", default=[], metavar="PREFIX", help="beginnings of the names of graphs it may write"
+        "--graphs",
+        nargs="+",
+        default=[],
+        metavar="PREFIX",
+        help="beginnings of the names of graphs it may write; of IRIs, in plain mode",
     )
     add.add_argument("--update", action="store_true", help="it may send SPARQL updates, too")
-    add.add_argument("--admin", action="store_true", help="it may write all graphs that can be written")
+    add.add_argument(
+        "--admin",
+        action="store_true",
+        help="it may write all that can be written; in plain mode the default graph, too",
+    )
     add.add_argument("--expires", type=_parse_date, metavar="DATE", help="the last day (UTC) on which it holds")
 
     add_command(below, "list", _list, summary="all tokens, without their secrets", example="kg token list")
@@ -52,6 +60,7 @@ def _add(options: argparse.Namespace) -> int:
         update=options.update,
         admin=options.admin,
         expires=options.expires,
+        is_plain=make_settings(options).is_plain,
     )
     print(token)
     print(f"this is shown once; {path} holds its digest only", file=sys.stderr)
@@ -62,7 +71,7 @@ def _list(_: argparse.Namespace) -> int:
     from endpoint.writes.tokens import load_tokens  # noqa: PLC0415 - as above
 
     for each in load_tokens(_find_file()):
-        rights = [*each.graphs, *(["update"] if each.update else []), *(["admin"] if each.admin else [])]
+        rights = [*filter(None, each.graphs), *(["update"] if each.update else []), *(["admin"] if each.admin else [])]
         state = "expired" if each.has_expired(datetime.now(UTC)) else f"until {each.expires or 'revoked'}"
         print(f"{each.id}  {each.name}  {' '.join(rights)}  {state}")
     return 0

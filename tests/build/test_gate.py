@@ -205,7 +205,7 @@ def test_an_engine_that_gives_up_stops_the_build_and_leaves_the_release(settings
         encoding="utf-8",
     )
     with pytest.raises(EngineFailed, match="nothing is known about the data"):
-        build(replace(settings, shapes_dir=shapes_dir))
+        build(replace(settings, shapes=shapes_dir))
     assert Releases(settings.releases_dir).current() == before
 
 
@@ -221,7 +221,7 @@ def test_a_shape_with_nothing_to_look_at_is_told(
         "shapes:IdleShape a sh:NodeShape ; sh:targetClass <urn:x> .\n",
         encoding="utf-8",
     )
-    monkeypatch.setenv("KG_SHAPES_DIR", str(shapes_dir))
+    monkeypatch.setenv("KG_SHAPES", str(shapes_dir))
     assert main(["validate"]) == 0
     assert "nothing to look at for https://w3id.org/chap/shapes#IdleShape\n" in capsys.readouterr().err
 

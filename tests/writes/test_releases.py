@@ -37,7 +37,7 @@ def write_graph(settings: KgSettings, name: str, turtle: str, directory: Path) -
     path.write_text(turtle, encoding="utf-8")
     graph = ox.NamedNode(WRITTEN + name)
     document = Document(path=path, media_type="text/turtle", base_iri=graph.value)
-    quads = parse_document(document, graph_iri=graph.value, max_depth=10)
+    quads = parse_document(document, graph=graph, max_depth=10)
 
     def change(store: ox.Store) -> frozenset[str]:
         if store.contains_named_graph(graph):
@@ -136,7 +136,7 @@ def test_build_refuses_what_no_longer_fits_and_names_the_graph(
             sh:severity sh:Violation ; sh:message "Keine Notiz."@de , "No note."@en .""",
         encoding="utf-8",
     )
-    stricter = KgSettings(releases_dir=settings.releases_dir, shapes_dir=shapes_dir)
+    stricter = KgSettings(releases_dir=settings.releases_dir, shapes=shapes_dir)
     with pytest.raises(PublishRefused) as caught:
         build(stricter)
     assert f"<{WRITTEN}notes>, written by anna:" in str(caught.value)
