@@ -20,7 +20,7 @@ from kg.changes import (
     write_patch,
 )
 from kg.errors import ReleaseDamaged
-from kg.rdfio import iter_sorted_lines
+from kg.rdfio import iter_sorted_lines, make_graph
 from tests.unit.kg.conftest import make_quads
 
 
@@ -73,15 +73,16 @@ def test_unreadable_dump_is_a_damaged_release(tmp_path: Path, content: bytes | N
 
 
 def test_line_is_split_whatever_its_terms() -> None:
-    subjects = [ox.NamedNode("urn:x:s"), ox.BlankNode("s")]
+    subjects: list[ox.NamedNode | ox.BlankNode] = [ox.NamedNode("urn:x:s"), ox.BlankNode("s")]
     texts = ["", "a <urn:x:b> .", 'c" <d', "> <e>", "\n <f> .\n", "\\"]
-    objects = [
+    objects: list[ox.NamedNode | ox.BlankNode | ox.Literal] = [
         *subjects,
         *(ox.Literal(text) for text in texts),
         *(ox.Literal(text, language="de") for text in texts),
         *(ox.Literal(text, datatype=ox.NamedNode("urn:x:d")) for text in texts),
     ]
-    for subject, value, graph in product(subjects, objects, ["", "urn:x:g"]):
-        quad = ox.Quad(subject, ox.NamedNode("urn:x:p"), value, ox.NamedNode(graph) if graph else ox.DefaultGraph())
-        (line,) = iter_sorted_lines([quad], is_plain=True)
-        assert split_line(line) == (str(quad.triple).encode(), graph.encode())
+    for subject, value in product(subjects, objects):
+        for graph in ("", "urn:x:g"):
+            quad = ox.Quad(subject, ox.NamedNode("urn:x:p"), value, make_graph(graph))
+            (line,) = iter_sorted_lines([quad], is_plain=True)
+            assert split_line(line) == (str(quad.triple).encode(), graph.encode())
