@@ -97,18 +97,13 @@ class Candidate:
         if self._is_plain:
             self._compare([_DEFAULT])
         else:
-            before, after = (
-                set(each.quads_for_pattern(None, None, None, _DEFAULT)) for each in (self._base, self.store)
-            )
-            self.changes_default = before != after
+            self.changes_default = any(True for _ in _iter_differences(self._base, self.store, _DEFAULT))
 
     def _compare(self, graphs: Iterable[ox.NamedNode | ox.BlankNode | ox.DefaultGraph]) -> None:
         for graph in graphs:
-            before = set(self._base.quads_for_pattern(None, None, None, graph))
-            after = set(self.store.quads_for_pattern(None, None, None, graph))
-            self.delta.added |= after - before
-            self.delta.removed |= before - after
-            if not after and graph != _DEFAULT and self.store.contains_named_graph(graph):
+            for quad, is_new in _iter_differences(self._base, self.store, graph):
+                (self.delta.added if is_new else self.delta.removed).add(quad)
+            if graph != _DEFAULT and self.store.contains_named_graph(graph) and _is_empty(self.store, graph):
                 # A release holds quads, so a graph without any is not there.
                 self.store.remove_graph(graph)
 
@@ -202,6 +197,30 @@ def create_candidate(base: ox.Store, path: Path, *, open_licences: Collection[st
         return Candidate(base, ox.Store(str(path)), open_licences=open_licences)
     except (OSError, RuntimeError) as error:
         raise ReleaseError(f"{path}: no copy of the store could be made: {error}") from error
+
+
+def _iter_differences(
+    before: ox.Store, after: ox.Store, graph: ox.NamedNode | ox.BlankNode | ox.DefaultGraph
+) -> Iterator[tuple[ox.Quad, bool]]:
+    """The quads of a graph that only one of two stores holds, each with whether it is the one after.
+
+    A copy gives its quads in the same order, so what is alike passes side by side, and nothing is held in memory.
+    """
+    old_side, new_side = (each.quads_for_pattern(None, None, None, graph) for each in (before, after))
+    old, new = next(old_side, None), next(new_side, None)
+    while old is not None or new is not None:
+        if old is not None and old != new and old not in after:
+            yield old, False
+            old = next(old_side, None)
+        elif new is not None and old != new and new not in before:
+            yield new, True
+            new = next(new_side, None)
+        else:
+            old, new = next(old_side, None), next(new_side, None)
+
+
+def _is_empty(store: ox.Store, graph: ox.NamedNode | ox.BlankNode | ox.DefaultGraph) -> bool:
+    return next(store.quads_for_pattern(None, None, None, graph), None) is None
 
 
 def _find_licences(store: ox.Store, graph: ox.NamedNode) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from kg.changes import Change, iter_changes, iter_dump_lines, summarise_changes, write_patch
 from kg.cite import CITATION_FORMATS, load_citation
 from kg.cli.options import Commands, add_command, add_releases, make_settings
+from kg.errors import ReleaseError
 from kg.release import Release, Releases
 from kg.retention import Reason, keep_release, let_go, load_kept, prune_releases
 
@@ -164,6 +165,8 @@ def _cite(options: argparse.Namespace) -> int:
     releases = _releases(options)
     # Whoever follows the citation must find the release, so it is pinned before anybody sees one.
     release = releases.get(options.release)
+    if release.manifest.is_plain:
+        raise ReleaseError(f"{release.id} is a state of a plain dataset, which has no persistent address to cite")
     if not options.no_keep:
         keep_release(releases.root, release.id, reason="cited")
     citation = load_citation(releases, release, language=options.language)

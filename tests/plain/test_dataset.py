@@ -77,6 +77,9 @@ def test_build_begins_an_empty_dataset_and_never_replaces_one(tmp_path: Path) ->
     assert run_kg("doctor", **mode).returncode == 0
     shown = run_kg("release", "diff", "1", "current", **mode)
     assert "default graph: +4 -0" in shown.stdout
+    cited = run_kg("release", "cite", **mode)
+    assert "no persistent address" in cited.stderr
+    assert cited.returncode == 3
 
 
 def test_server_without_a_release_says_how_to_begin(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import random
+from itertools import product
 from pathlib import Path
 
+import pyoxigraph as ox
 import pytest
 
 from kg.changes import (
@@ -13,11 +15,12 @@ from kg.changes import (
     iter_changes,
     iter_dump_lines,
     parse_graph,
+    split_line,
     summarise_changes,
     write_patch,
 )
 from kg.errors import ReleaseDamaged
-from kg.rdfio import iter_sorted_lines
+from kg.rdfio import iter_sorted_lines, make_graph
 from tests.unit.kg.conftest import make_quads
 
 
@@ -67,3 +70,19 @@ def test_unreadable_dump_is_a_damaged_release(tmp_path: Path, content: bytes | N
         path.write_bytes(content)
     with pytest.raises(ReleaseDamaged, match=r"chap\.nq\.gz"):
         list(iter_dump_lines(path))
+
+
+def test_line_is_split_whatever_its_terms() -> None:
+    subjects: list[ox.NamedNode | ox.BlankNode] = [ox.NamedNode("urn:x:s"), ox.BlankNode("s")]
+    texts = ["", "a <urn:x:b> .", 'c" <d', "> <e>", "\n <f> .\n", "\\"]
+    objects: list[ox.NamedNode | ox.BlankNode | ox.Literal] = [
+        *subjects,
+        *(ox.Literal(text) for text in texts),
+        *(ox.Literal(text, language="de") for text in texts),
+        *(ox.Literal(text, datatype=ox.NamedNode("urn:x:d")) for text in texts),
+    ]
+    for subject, value in product(subjects, objects):
+        for graph in ("", "urn:x:g"):
+            quad = ox.Quad(subject, ox.NamedNode("urn:x:p"), value, make_graph(graph))
+            (line,) = iter_sorted_lines([quad], is_plain=True)
+            assert split_line(line) == (str(quad.triple).encode(), graph.encode())

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -18,7 +20,7 @@ import pytest
 from pyoxigraph import DefaultGraph, Quad, RdfFormat, parse
 
 from kg.changes import iter_dump_lines
-from kg.commit import recover
+from kg.commit import make_workspace, recover
 from kg.errors import LicenceUnknown, RdfError, ReleaseDamaged, ReleaseError, ReleaseNotFound
 from kg.lock import lock_releases
 from kg.rdfio import content_digest
@@ -422,3 +424,22 @@ def test_killed_build_leaves_the_current_release_and_frees_the_lock(tmp_path: Pa
 def test_reading_releases_does_not_load_the_engine() -> None:
     code = "import kg.release, kg.retention, sys; sys.exit('pyoxigraph' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_workspace_goes_while_something_still_writes_there(tmp_path: Path) -> None:
+    """As an engine that is being closed does."""
+
+    def note_things_down(directory: Path) -> None:
+        end = time.monotonic() + 0.2
+        for number in itertools.count():
+            if time.monotonic() > end or not directory.is_dir():
+                return
+            with contextlib.suppress(FileNotFoundError):
+                (directory / str(number)).touch()
+            time.sleep(0.001)
+
+    with make_workspace(tmp_path) as workspace:
+        thread = threading.Thread(target=note_things_down, args=(workspace,))
+        thread.start()
+    thread.join()
+    assert list(tmp_path.iterdir()) == []
