@@ -18,9 +18,10 @@ from granian.server.embed import Server
 from endpoint.app import create_app, create_engine, create_gateway
 from endpoint.settings import EndpointSettings, load_settings, server_environment
 from endpoint.sparql.engine import Engine
+from kg.commit import recover
 from kg.errors import ReleaseDamaged, ReleaseError, SettingsError
 from kg.lock import lock_releases
-from kg.release import Releases, check_mode, recover
+from kg.release import Releases, check_mode
 from kg.settings import load_settings as load_kg_settings
 
 if TYPE_CHECKING:

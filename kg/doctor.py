@@ -1,7 +1,7 @@
 """What is wrong with a releases directory, and what to do about it (decision 0031). Nothing here writes.
 
 What a crash leaves behind is no damage: the next change puts it right, and so does ``kg doctor --repair``, both by
-kg.release.recover. Everything else needs somebody to choose, so the cure is a sentence with a command.
+kg.commit.recover. Everything else needs somebody to choose, so the cure is a sentence with a command.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kg.commit import LEFTOVERS, WORKSPACE
 from kg.errors import ReleaseDamaged
 from kg.examine import examine_feed, examine_release
 from kg.feed.log import load_feed
 from kg.journal import RELEASE_ID, JournalEntry, load_journal
 from kg.manifest import PENDING_NAME, UNCOMMITTED_NAME
-from kg.release import LEFTOVERS, WORKSPACE, Release, Releases
+from kg.release import Release, Releases
 from kg.retention import load_kept
 
 __all__ = ["Problem", "examine_directory", "examine_one", "list_releases"]

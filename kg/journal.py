@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 from kg.errors import ReleaseDamaged, SettingsError
 
 __all__ = [
+    "JOURNAL_NAME",
     "RELEASE_ID",
     "Action",
     "JournalEntry",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 Action: TypeAlias = Literal["build", "write", "use"]
+JOURNAL_NAME: Final = "journal.jsonl"
 RELEASE_ID: Final = re.compile(r"(\d{4,})-([0-9a-f]{8})")
 _ACTIONS: Final[dict[str, Action]] = {"build": "build", "write": "write", "use": "use"}
 

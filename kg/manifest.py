@@ -34,7 +34,7 @@ CHANGES_NAME: Final = "changes.rdfp.gz"
 MANIFEST_NAME: Final = "manifest.json"
 # All that is stated, in restricted graphs too: differences need it. What readers may fetch is in the dumps (kg.dumps).
 CONTENT_NAME: Final = "content.nq.gz"
-# In a directory from before it gets its name until after its line is in the journal (kg.release).
+# In a directory from before it gets its name until after its line is in the journal (kg.commit).
 UNCOMMITTED_NAME: Final = ".uncommitted"
 # In a release without dumps, descriptions and list of things: until kg.complete makes them, in a plain one for good.
 PENDING_NAME: Final = ".pending"

@@ -7,38 +7,30 @@
     releases/feed/            change feed, append-only (kg.feed)
     releases/.lock            held by whoever changes anything above
 
-A publication is committed by its line in the journal. Whatever a crash leaves behind is put right, under the lock,
-by the next change: workspaces and directories that still carry our mark of being uncommitted go, ``current`` follows
-the journal. A release that the journal does not know and that carries no such mark stops every change (decision 0009).
+How one becomes current, and what a crash leaves behind, is in kg.commit.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
-from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned, SettingsError
-from kg.feed.steps import take_in
-from kg.journal import (
-    RELEASE_ID,
-    Action,
-    JournalEntry,
-    append_entry,
-    find_instant,
-    load_journal,
-    repair_journal,
-    sync_directory,
-    sync_tree,
+from kg.commit import (
+    CURRENT_NAME,
+    commit_release,
+    find_next_sequence,
+    is_committed,
+    make_current,
+    make_workspace,
+    read_current_id,
+    recover,
 )
+from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned, SettingsError
+from kg.journal import JOURNAL_NAME, RELEASE_ID, Action, JournalEntry, find_instant, load_journal
 from kg.lock import lock_releases
 from kg.manifest import (
     CHANGES_NAME,
@@ -48,7 +40,6 @@ from kg.manifest import (
     PENDING_NAME,
     REPORT_NAME,
     STORE_NAME,
-    UNCOMMITTED_NAME,
     Manifest,
     load_manifest,
 )
@@ -57,28 +48,7 @@ from kg.settings import CatalogSettings, KgSettings
 if TYPE_CHECKING:
     from pyoxigraph import Quad
 
-_log = getLogger(__name__)
-
-__all__ = [
-    "LEFTOVERS",
-    "WORKSPACE",
-    "Published",
-    "Release",
-    "Releases",
-    "check_mode",
-    "commit_release",
-    "find_complete",
-    "find_next_sequence",
-    "make_workspace",
-    "recover",
-]
-
-# Directories of who is at work under the lock, or was when a crash came.
-WORKSPACE: Final = ".building-"
-_REMOVAL_ATTEMPTS: Final = 20
-_REMOVAL_PAUSE_S: Final = 0.05
-# What takes the place of current and kept.json in one step.
-LEFTOVERS: Final = (".current", ".kept.json")
+__all__ = ["Published", "Release", "Releases", "check_mode", "find_complete"]
 
 
 @dataclass(frozen=True)
@@ -172,8 +142,8 @@ class Releases:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.journal_path = root / "journal.jsonl"
-        self.current_path = root / "current"
+        self.journal_path = root / JOURNAL_NAME
+        self.current_path = root / CURRENT_NAME
 
     def journal(self) -> tuple[JournalEntry, ...]:
         """Every publication, oldest first.
@@ -199,12 +169,7 @@ class Releases:
         Raises:
             ReleaseDamaged: ``current`` is no symlink.
         """
-        try:
-            return self.current_path.readlink().name
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ReleaseDamaged(f"{self.current_path} is no symlink ({error}); move it away") from error
+        return read_current_id(self.root)
 
     def current(self) -> Release | None:
         """The release that readers see now, or None when none was published yet.
@@ -244,7 +209,7 @@ class Releases:
             if current_id is None:
                 raise ReleaseNotFound(f"no release in {self.root} yet: run 'kg build' first")
             return _as_release(self.root / current_id)
-        if RELEASE_ID.fullmatch(ref) and _is_committed(self.root / ref):
+        if RELEASE_ID.fullmatch(ref) and is_committed(self.root / ref):
             return _as_release(self.root / ref)
         releases = self.list()
         if exact := [each for each in releases if ref == each.id or _parse_number(ref) == each.sequence]:
@@ -351,8 +316,8 @@ class Releases:
                 )
                 assembled = workspace / "release"
                 assemble_release(assembled, nquads_path, inputs=inputs)
-                release = commit_release(root, assembled, release_id=inputs.id, action=action, instant=moment)
-            return Published(release, is_new=True)
+                commit_release(root, assembled, release_id=inputs.id, action=action, instant=moment)
+            return Published(_as_release(root / inputs.id), is_new=True)
 
     def use(self, ref: str, *, instant: datetime | None = None) -> Release:
         """The release of that reference, once it is current; a new line in the journal unless it was so already.
@@ -367,47 +332,8 @@ class Releases:
             release = self.get(ref)
             # Not `current`: it cannot follow a line whose release is gone.
             if self.journal()[-1].release != release.id:
-                append_entry(self.journal_path, release=release.id, action="use", instant=instant)
-                _swap_symlink(self.root, release.id)
-                take_in(self.root, self.journal())
+                make_current(self.root, release.id, instant=instant)
             return release
-
-
-@contextmanager
-def make_workspace(root: Path) -> Iterator[Path]:
-    """A directory for the files of a release to be; the caller holds the lock."""
-    workspace = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=root))
-    try:
-        yield workspace
-    finally:
-        _remove_tree(workspace)
-
-
-def _remove_tree(path: Path) -> None:
-    """Remove a directory in which an engine may still be noting things down; what stays, the next change clears up."""
-    for _ in range(_REMOVAL_ATTEMPTS):
-        try:
-            shutil.rmtree(path)
-        except OSError:
-            time.sleep(_REMOVAL_PAUSE_S)
-        else:
-            return
-    _log.warning("%s could not be removed; the next change does it", path)
-
-
-def commit_release(root: Path, assembled: Path, *, release_id: str, action: Action, instant: datetime) -> Release:
-    """The new current release, after moving a directory with all of its files into place; the caller holds the lock."""
-    (assembled / UNCOMMITTED_NAME).touch()
-    sync_tree(assembled)
-    release = _as_release(root / release_id)
-    assembled.rename(release.path)
-    sync_directory(root)
-    releases = Releases(root)
-    append_entry(releases.journal_path, release=release_id, action=action, instant=instant)
-    _remove_mark(release.path)
-    _swap_symlink(root, release_id)
-    take_in(root, releases.journal())
-    return release
 
 
 def check_mode(release: Release, *, is_plain: bool) -> None:
@@ -437,42 +363,6 @@ def find_complete(root: Path) -> Release | None:
     return next((each for each in found if each.path.is_dir() and each.is_complete), None)
 
 
-def recover(root: Path) -> None:
-    """Put right what a crash left behind; the caller holds the lock.
-
-    Nothing is removed but workspaces and directories that carry our mark of being uncommitted.
-
-    Raises:
-        ReleaseDamaged: the journal does not know a release that is there or current, so a part of it is lost.
-    """
-    releases = Releases(root)
-    repair_journal(releases.journal_path)
-    journal = releases.journal()
-    published = {entry.release for entry in journal}
-    current_id = releases.current_id()
-    directories = [path for path in root.iterdir() if RELEASE_ID.fullmatch(path.name) and path.is_dir()]
-    unlisted = [path for path in directories if path.name not in published]
-    strays = [path for path in unlisted if not _is_committed(path) and path.name != current_id]
-    unknown = {path.name for path in unlisted if path not in strays}
-    unknown |= {current_id} - published if current_id else set()
-    if unknown:
-        raise ReleaseDamaged(
-            f"{releases.journal_path} does not know {', '.join(sorted(unknown))}: restore the newest journal from a "
-            "backup, or move what should not be there out of the directory; nothing was changed"
-        )
-    for path in [*root.glob(f"{WORKSPACE}*"), *strays]:
-        shutil.rmtree(path)
-    for name in LEFTOVERS:
-        (root / name).unlink(missing_ok=True)
-    for path in directories:
-        if path.name in published and not _is_committed(path):
-            _remove_mark(path)
-    target = str(releases.current_path.readlink()) if current_id else None
-    if journal and target != journal[-1].release and (root / journal[-1].release).is_dir():
-        _swap_symlink(root, journal[-1].release)
-    take_in(root, journal)
-
-
 def _is_same(release: Release, *, digest: str, open_licences: Collection[str] | None, catalog: CatalogSettings) -> bool:
     # The digest covers the named graphs; which of them make up the default graph, and who publishes, are settings.
     if release.find_damage() is not None:
@@ -483,29 +373,6 @@ def _is_same(release: Release, *, digest: str, open_licences: Collection[str] | 
         and manifest.open_licences == (None if open_licences is None else tuple(sorted(open_licences)))
         and manifest.extra.get("catalog") == asdict(catalog)
     )
-
-
-def find_next_sequence(root: Path) -> int:
-    """The number of the next release of a directory."""
-    # From the journal, not from the directories: a pruned release never gives its number away.
-    return 1 + max((int(entry.release.partition("-")[0]) for entry in Releases(root).journal()), default=0)
-
-
-def _swap_symlink(root: Path, release_id: str) -> None:
-    fresh = root / ".current"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(release_id)
-    fresh.replace(root / "current")
-    sync_directory(root)
-
-
-def _is_committed(path: Path) -> bool:
-    return path.is_dir() and not (path / UNCOMMITTED_NAME).exists()
-
-
-def _remove_mark(path: Path) -> None:
-    (path / UNCOMMITTED_NAME).unlink()
-    sync_directory(path)
 
 
 def _parse_number(ref: str) -> int | None:

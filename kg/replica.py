@@ -18,6 +18,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from kg.archive import ArchiveSource, unpack_archive, write_archive
+from kg.commit import WORKSPACE, recover
 from kg.entities import ENTITIES_NAME
 from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
 from kg.examine import examine_feed, examine_release
@@ -25,7 +26,7 @@ from kg.feed.log import Feed, load_feed, read_log
 from kg.journal import JournalEntry, load_journal, sync_directory
 from kg.lock import lock_releases
 from kg.manifest import PENDING_NAME, STORE_NAME, UNCOMMITTED_NAME
-from kg.release import WORKSPACE, Release, Releases, recover
+from kg.release import Release, Releases
 
 __all__ = ["Imported", "export_release", "import_release"]
 

@@ -13,11 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from kg.commit import WORKSPACE, recover
 from kg.errors import ReleaseDamaged, ReleaseError
 from kg.history import History
 from kg.journal import find_instant, sync_directory
 from kg.lock import lock_releases
-from kg.release import WORKSPACE, Release, Releases, recover
+from kg.release import Release, Releases
 
 __all__ = ["Reason", "keep_release", "let_go", "load_kept", "prune_releases"]
 

@@ -19,6 +19,7 @@ import pyoxigraph as ox
 from kg.assemble import open_gzip
 from kg.candidate import Apply, Candidate, Delta, create_candidate
 from kg.changes import Change, iter_dump_lines, split_line, write_patch
+from kg.commit import commit_release, find_next_sequence, make_workspace, recover
 from kg.content import change_content
 from kg.curation import Writer, find_curation
 from kg.errors import PreconditionFailed, ReleaseNotFound
@@ -27,7 +28,7 @@ from kg.journal import find_instant
 from kg.lock import lock_releases
 from kg.manifest import CHANGES_NAME, CONTENT_NAME, MANIFEST_NAME, PENDING_NAME, REPORT_NAME, STORE_NAME, write_manifest
 from kg.rdfio import iter_sorted_lines
-from kg.release import Release, Releases, check_mode, commit_release, find_next_sequence, make_workspace, recover
+from kg.release import Release, Releases, check_mode
 from kg.report import Report
 from kg.settings import KgSettings
 from kg.store import open_read_only
@@ -193,11 +194,10 @@ class _Transaction:
         (self._assembled / STORE_NAME / "LOG").unlink(missing_ok=True)
         self._end_lap("assemble")
         on_commit()
-        release = commit_release(
-            self._settings.releases_dir, self._assembled, release_id=release_id, action="write", instant=instant
-        )
+        root = self._settings.releases_dir
+        commit_release(root, self._assembled, release_id=release_id, action="write", instant=instant)
         self._end_lap("swap")
-        return conclude(release, is_new=True)
+        return conclude(Releases(root).get(release_id), is_new=True)
 
     def _find_states(self, candidate: Candidate) -> dict[str, GraphState]:
         """The states of all graphs with the change made."""

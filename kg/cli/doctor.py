@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kg.cli.options import Commands, add_command, add_releases, make_settings
+from kg.commit import recover
 from kg.errors import ReleaseDamaged, ReleaseNotFound
 from kg.lock import lock_releases, look_at_releases
-from kg.release import Release, recover
+from kg.release import Release
 
 if TYPE_CHECKING:
     from kg.doctor import Problem

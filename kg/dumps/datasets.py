@@ -44,6 +44,7 @@ class Dataset:
 def find_datasets(store: ox.Store, *, open_graphs: Collection[str]) -> tuple[Dataset, ...]:
     """The datasets that have at least one graph: first that of everything open, then its parts, then what is not open.
 
+    What is not open is a dataset for each licence, named as one that is described with that licence and no pattern.
     The graph of the shapes is in no dataset but those whose pattern fits it.
 
     Raises:
@@ -66,8 +67,10 @@ def find_datasets(store: ox.Store, *, open_graphs: Collection[str]) -> tuple[Dat
             # A graph that an open licence covers as well is as closed as its other licence.
             (first, *_) = [each for each in own if each not in open_licences] or own
             closed.setdefault(first, []).append(graph)
+    described = {part.licence: name for name, part in declared.items() if part.pattern is None}
     for licence, graphs in closed.items():
-        found.append(Dataset(name=_name_restricted(licence, closed), licence=licence, graphs=tuple(graphs)))
+        name = described.get(licence) or _name_restricted(licence, closed)
+        found.append(Dataset(name=name, licence=licence, graphs=tuple(graphs)))
     return tuple(each for each in found if each.graphs)
 
 

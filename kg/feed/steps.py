@@ -1,7 +1,7 @@
 """Taking the journal into the feed: one step for each entry, from the things as they were to those of its release.
 
 Steps are made after the line in the journal, under the same lock. Whatever is missing is made up by the next change
-(kg.release.recover), so a crash in between, or a feed that was moved away, costs nothing but time.
+(kg.commit.recover), so a crash in between, or a feed that was moved away, costs nothing but time.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ import httpx
 
 from endpoint.writes.tokens import add_token
 from kg.build import build
+from kg.commit import WORKSPACE
 from kg.manifest import UNCOMMITTED_NAME
-from kg.release import WORKSPACE
 from kg.settings import KgSettings
 from tests.protocol.conftest import RunningServer, start_server
 from tests.protocol.processes import find_workers

@@ -15,9 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from kg.commit import recover
 from kg.doctor import Problem, examine_directory, examine_one, list_releases
 from kg.lock import lock_releases
-from kg.release import Releases, recover
+from kg.release import Releases
 from kg.replica import export_release, import_release
 from kg.retention import keep_release, prune_releases
 from tests.killing import kill_changes, list_steps

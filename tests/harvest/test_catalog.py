@@ -128,7 +128,7 @@ def test_nothing_reached_from_a_dataset_is_another_dataset_or_the_catalogue(page
         "edih",
         "hesse",
         "ontology",
-        "restricted-ec-europa-eu-eurostat-tercet-flatfiles-do",
+        "edih-nuts",
         "shapes",
         "vocabularies",
     }
@@ -159,7 +159,7 @@ def test_services_are_reached_by_one_distribution_each(page: Graph) -> None:
         "ontology": {"sparql"},
         "vocabularies": {"sparql"},
         # What postcodes say of NUTS regions.
-        "restricted-ec-europa-eu-eurostat-tercet-flatfiles-do": {"sparql"},
+        "edih-nuts": {"sparql"},
         # The shapes are files: no query reaches them.
     }
 

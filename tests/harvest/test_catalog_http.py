@@ -17,9 +17,7 @@ from kg.release import Release, Releases
 from kg.terms import PUBLIC_PLACEHOLDER
 from tests.assertions import assert_problem
 from tests.harvest.catalogs import DCAT, HYDRA, make_dumps, write_catalog
-from tests.protocol.conftest import RunningServer, client, run_server, server
-
-__all__ = ["client", "server"]
+from tests.protocol.conftest import RunningServer, run_server
 
 MEDIA_TYPES = {
     "ttl": "text/turtle",

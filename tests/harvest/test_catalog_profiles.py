@@ -28,7 +28,7 @@ FALSE_ALARMS = {
 
 # NUTS codes that come from a postcode table may not be used by everybody for everything, and the catalogue says so.
 NOT_OPEN = {"mqa": {"http://govdata.de/mqa/#isOpenLicense"}}
-RESTRICTED = "restricted-ec-europa-eu-eurostat-tercet-flatfiles-do"
+RESTRICTED = "edih-nuts"
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,7 @@ from rdflib.compare import to_isomorphic
 from kg.rdfio import load_prefixes
 from kg.release import Release
 from kg.terms import BASE
-from tests.protocol.conftest import RunningServer, client, server
-
-__all__ = ["client", "server"]
+from tests.protocol.conftest import RunningServer
 
 TURTLE = {"text/turtle": ox.RdfFormat.TURTLE}
 RDF = TURTLE | {

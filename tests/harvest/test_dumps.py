@@ -18,11 +18,9 @@ from kg.release import Release
 from kg.store import open_read_only
 from tests.assertions import assert_problem
 from tests.harvest.csvw import read_tables
-from tests.protocol.conftest import RunningServer, server
+from tests.protocol.conftest import RunningServer
 
-__all__ = ["server"]
-
-RESTRICTED = "restricted-ec-europa-eu-eurostat-tercet-flatfiles-do"
+RESTRICTED = "edih-nuts"
 DATASETS = ("chap", "edih", "hesse", "ontology", "vocabularies", "shapes", RESTRICTED)
 IMMUTABLE = "public, max-age=31536000, immutable"
 TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")

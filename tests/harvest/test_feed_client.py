@@ -14,9 +14,7 @@ import pytest
 from kg.release import Release, Releases
 from tests.clients.node import install_command
 from tests.harvest.feeds import ReadMember, fetch_feed, fold_members, publish, read_members, read_state
-from tests.protocol.conftest import RunningServer, run_server, server
-
-__all__ = ["server"]
+from tests.protocol.conftest import RunningServer, run_server
 
 SHORT = re.compile(rb'^(<[^>]*> <[^>]*> )([^<"][^ ]*)((?: <[^>]*>)? \.)$', re.MULTILINE)
 SHORT_FORMS = (

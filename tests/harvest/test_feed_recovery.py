@@ -41,7 +41,7 @@ def interrupt(patch: pytest.MonkeyPatch, name: str) -> None:
     """Make a function a crash; taking in the journal is one when there is something to take in."""
 
     def die(*arguments: object, **_: object) -> None:
-        if name == "kg.release.take_in":
+        if name == "kg.commit.take_in":
             root, journal = arguments
             assert isinstance(root, Path)
             assert isinstance(journal, tuple)
@@ -55,7 +55,7 @@ def interrupt(patch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize(
     "where",
     [
-        "kg.release.take_in",  # after the line in the journal
+        "kg.commit.take_in",  # after the line in the journal
         "kg.feed.steps._copy",  # members are on the page, but not published
         "kg.feed.steps.append_step",  # all is there but the line
     ],
@@ -126,7 +126,7 @@ def test_feed_outlives_releases_and_needs_none_of_them(tmp_path: Path) -> None:
 def test_release_that_cannot_be_read_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(tmp_path, {"de-a": "A"}, instant=DAY.format(1))
     with monkeypatch.context() as patch:
-        interrupt(patch, "kg.release.take_in")
+        interrupt(patch, "kg.commit.take_in")
         with pytest.raises(KeyboardInterrupt):
             publish(tmp_path, {"de-a": "B"}, instant=DAY.format(2))
     (Releases(tmp_path).find("2").path / ENTITIES_NAME).unlink()

@@ -15,9 +15,7 @@ from kg.entities import ENTITIES_NAME, iter_entities
 from kg.release import Release
 from tests.assertions import assert_problem
 from tests.harvest.feeds import publish
-from tests.protocol.conftest import RunningServer, run_server, server
-
-__all__ = ["server"]
+from tests.protocol.conftest import RunningServer, run_server
 
 PUBLIC = "https://data.example.org/chap"
 NAMESPACE = "{http://www.sitemaps.org/schemas/sitemap/0.9}"

@@ -18,9 +18,6 @@ from kg.release import Release
 from kg.settings import KgSettings
 from kg.store import open_read_only
 from tests.harvest.catalogs import DATASET, PUBLIC, parse_page, write_catalog
-from tests.protocol.conftest import client, server
-
-__all__ = ["client", "server"]
 
 CHAP = URIRef(DATASET + "chap")
 EXT = Namespace("http://ldf.fi/void-ext#")

@@ -15,9 +15,7 @@ import httpx
 import pytest
 
 from kg.terms import BASE
-from tests.protocol.conftest import RunningServer, server
-
-__all__ = ["server"]
+from tests.protocol.conftest import RunningServer
 
 PLACEHOLDER = "https://chap.example.org"
 CONFIGURATION = """

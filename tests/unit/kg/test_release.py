@@ -20,10 +20,11 @@ import pytest
 from pyoxigraph import DefaultGraph, Quad, RdfFormat, parse
 
 from kg.changes import iter_dump_lines
+from kg.commit import make_workspace, recover
 from kg.errors import LicenceUnknown, RdfError, ReleaseDamaged, ReleaseError, ReleaseNotFound
 from kg.lock import lock_releases
 from kg.rdfio import content_digest
-from kg.release import Published, Release, Releases, make_workspace, recover
+from kg.release import Published, Release, Releases
 from kg.store import open_read_only
 from tests.unit.kg.conftest import CLOSED, OPEN, make_quads
 
@@ -226,7 +227,7 @@ def test_publication_that_fails_at_the_journal_leaves_nothing_that_is_found(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kg.release.append_entry", fail)
+        patch.setattr("kg.commit.append_entry", fail)
         with pytest.raises(OSError, match="No space"):
             publish(tmp_path, "beta")
     (stray,) = (name for name in names_in(tmp_path) if name.startswith("0002-"))
