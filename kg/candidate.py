@@ -20,8 +20,8 @@ from kg.terms import PROVENANCE_GRAPH
 
 __all__ = ["Apply", "Candidate", "Delta", "create_candidate"]
 
-Apply: TypeAlias = Callable[[ox.Store], "frozenset[str] | None"]
-"""Changes a store, and names the graphs that it may have changed (kg.rdfio.make_graph); None where that can be any."""
+Apply: TypeAlias = Callable[[ox.Store], "frozenset[str] | tuple[ox.Quad, ...] | None"]
+"""Changes a store, and gives what it may have changed: quads, or names of graphs (kg.rdfio.make_graph); None is all."""
 
 _DEFAULT: Final = ox.DefaultGraph()
 _TYPE: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
@@ -70,7 +70,7 @@ class Candidate:
 
         Args:
             change: what to let loose.
-            is_exact: whether the graphs that it names are sure to be all that it touches.
+            is_exact: whether graphs that it names are sure to be all that it touches, as quads that it gives are.
 
         Raises:
             WriteInvalid: it brought statements about statements, or graphs without an IRI, which a release does not
@@ -87,9 +87,15 @@ class Candidate:
         if not self._is_plain:
             self._skolemise()
 
-    def _find_changes(self, graphs: frozenset[str] | None, *, is_exact: bool) -> None:
-        if graphs is not None:
-            self._compare(make_graph(each) for each in graphs)
+    def _find_changes(self, touched: frozenset[str] | tuple[ox.Quad, ...] | None, *, is_exact: bool) -> None:
+        if isinstance(touched, tuple):
+            self.delta.added = {quad for quad in touched if quad in self.store and quad not in self._base}
+            self.delta.removed = {quad for quad in touched if quad in self._base and quad not in self.store}
+            self.changes_default = not self._is_plain and "" in self.delta.graphs
+            self._forget_empty(make_graph(each) for each in self.delta.graphs)
+            return
+        if touched is not None:
+            self._compare([make_graph(each) for each in touched])
             if is_exact or len(self.store) - len(self._base) == len(self.delta.added) - len(self.delta.removed):
                 return
         self.delta = Delta()
@@ -99,12 +105,16 @@ class Candidate:
         else:
             self.changes_default = any(True for _ in _iter_differences(self._base, self.store, _DEFAULT))
 
-    def _compare(self, graphs: Iterable[ox.NamedNode | ox.BlankNode | ox.DefaultGraph]) -> None:
+    def _compare(self, graphs: Collection[ox.NamedNode | ox.BlankNode | ox.DefaultGraph]) -> None:
         for graph in graphs:
             for quad, is_new in _iter_differences(self._base, self.store, graph):
                 (self.delta.added if is_new else self.delta.removed).add(quad)
+        self._forget_empty(graphs)
+
+    def _forget_empty(self, graphs: Iterable[ox.NamedNode | ox.BlankNode | ox.DefaultGraph]) -> None:
+        """A release holds quads, so a graph without any is not there."""
+        for graph in graphs:
             if graph != _DEFAULT and self.store.contains_named_graph(graph) and _is_empty(self.store, graph):
-                # A release holds quads, so a graph without any is not there.
                 self.store.remove_graph(graph)
 
     def settle(self, present: set[ox.Quad], wanted: set[ox.Quad]) -> None:

@@ -7,6 +7,7 @@ later (kg.complete).
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,8 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from kg.assemble import open_gzip
-from kg.candidate import Apply, Candidate, create_candidate
-from kg.changes import Change, write_patch
+from kg.candidate import Apply, Candidate, Delta, create_candidate
+from kg.changes import Change, iter_dump_lines, split_line, write_patch
 from kg.commit import commit_release, find_next_sequence, make_workspace, recover
 from kg.content import change_content
 from kg.curation import Writer, find_curation
@@ -26,7 +27,7 @@ from kg.graphs import GraphState, find_state, load_graphs, measure_lines, write_
 from kg.journal import find_instant
 from kg.lock import lock_releases
 from kg.manifest import CHANGES_NAME, CONTENT_NAME, MANIFEST_NAME, PENDING_NAME, REPORT_NAME, STORE_NAME, write_manifest
-from kg.rdfio import iter_sorted_lines, make_graph
+from kg.rdfio import iter_sorted_lines
 from kg.release import Release, Releases, check_mode
 from kg.report import Report
 from kg.settings import KgSettings
@@ -202,13 +203,26 @@ class _Transaction:
         """The states of all graphs with the change made."""
         states = dict(self._states)
         for graph in candidate.delta.graphs:
-            quads = candidate.store.quads_for_pattern(None, None, None, make_graph(graph))
-            state = measure_lines(self._sort(quads))
+            lines = self._iter_graph(candidate, graph) if graph else self._iter_default(candidate.delta)
+            state = measure_lines(lines)
             if state.quads:
                 states[graph] = state
             else:
                 states.pop(graph, None)
         return states
+
+    def _iter_graph(self, candidate: Candidate, graph: str) -> Iterator[bytes]:
+        return self._sort(candidate.store.quads_for_pattern(None, None, None, ox.NamedNode(graph)))
+
+    def _iter_default(self, delta: Delta) -> Iterator[bytes]:
+        """The lines of a default graph of its own, from those before: it may be most of the dataset."""
+        added, removed = (
+            [line for line in self._sort(quads) if not split_line(line)[1]] for quads in (delta.added, delta.removed)
+        )
+        gone = frozenset(removed)
+        before = iter_dump_lines(self._base.content_path)
+        stayed = (line for line in before if not split_line(line)[1] and line not in gone)
+        return heapq.merge(stayed, added)
 
     def _sort(self, quads: Iterable[ox.Quad]) -> Iterator[bytes]:
         return iter_sorted_lines(quads, is_plain=self._settings.is_plain)

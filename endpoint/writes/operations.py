@@ -12,7 +12,7 @@ from typing import Final
 
 from endpoint.sparql.lexer import Kind, iter_tokens
 
-__all__ = ["split_update", "take_missing_for_empty"]
+__all__ = ["split_data", "split_update", "take_missing_for_empty"]
 
 _DECLARATIONS: Final = ("PREFIX", "BASE")
 _REMOVALS: Final = ("CLEAR", "DROP")
@@ -44,6 +44,42 @@ def split_update(update: str) -> Iterator[str]:
         elif depth == 0 and token.text == ";":
             is_after_operation = True
     yield repeated + update[start:]
+
+
+def split_data(update: str) -> list[tuple[bool, str]] | None:
+    """The operations of an update that holds data alone: whether each inserts it, and an update that inserts it.
+
+    What such an update touches does not depend on what is stored, so nothing has to be compared. None for others.
+
+    >>> split_data("PREFIX a: <urn:a> DELETE DATA { a:s a:p 1 } ; INSERT DATA { a:s a:p 2 }")
+    [(False, 'PREFIX a: <urn:a> INSERT DATA { a:s a:p 1 }'), (True, 'PREFIX a: <urn:a> INSERT DATA { a:s a:p 2 }')]
+    >>> split_data("INSERT DATA { <urn:s> <urn:p> 1 } ; CLEAR ALL") is None
+    True
+    """
+    operations: list[tuple[bool, str]] = []
+    declared: list[str] = []
+    words: list[str] = []
+    start = depth = 0
+    is_declaring = False
+    for token in iter_tokens(update):
+        depth += (token.kind is Kind.OPEN) - (token.kind is Kind.CLOSE)
+        word = token.text.upper() if token.kind is Kind.WORD else ""
+        if is_declaring or (depth == 0 and word in _DECLARATIONS):
+            declared.append(token.text)
+            is_declaring = token.kind is not Kind.IRI
+        elif depth == 0 and word:
+            words.append(word)
+        elif depth == 1 and token.text == "{":
+            start = token.position
+        elif depth == 0 and token.text == "}":
+            if words not in (["INSERT", "DATA"], ["DELETE", "DATA"]):
+                return None
+            data = update[start : token.position + 1]
+            operations.append((words[0] == "INSERT", " ".join([*declared, "INSERT DATA", data])))
+            words = []
+        elif depth == 0 and token.text != ";":
+            return None
+    return operations if operations and not words else None
 
 
 def take_missing_for_empty(update: str) -> str:

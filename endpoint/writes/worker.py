@@ -20,7 +20,7 @@ import pyoxigraph as ox
 
 from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
 from endpoint.writes.messages import Event, Job, Verb, decode_job, encode
-from endpoint.writes.operations import split_update, take_missing_for_empty
+from endpoint.writes.operations import split_data, split_update, take_missing_for_empty
 from endpoint.writes.reports import write_report
 from endpoint.writes.targets import find_targets
 from kg.candidate import Apply
@@ -111,22 +111,40 @@ def _make_change(job: Job, max_depth: int) -> Apply:
 
 def _put_quads(
     store: ox.Store, *, graph: ox.NamedNode | ox.DefaultGraph, quads: Sequence[ox.Quad], verb: Verb
-) -> frozenset[str]:
+) -> frozenset[str] | tuple[ox.Quad, ...]:
     is_there = store.contains_named_graph(graph)
     if verb == "delete" and not is_there:
         raise GraphMissing(f"there is no graph {graph}")
     if verb != "post" and is_there:
         store.remove_graph(graph)
     store.extend(quads)
-    return frozenset([name_graph(graph)])
+    return tuple(quads) if verb == "post" else frozenset([name_graph(graph)])
 
 
-def _run_update(store: ox.Store, *, text: str) -> frozenset[str] | None:
-    _update(store, text)
-    return find_targets(text)
+def _run_update(store: ox.Store, *, text: str) -> frozenset[str] | tuple[ox.Quad, ...] | None:
+    changes = split_data(text)
+    if changes is None:
+        _update(store, text)
+        return find_targets(text)
+    # The whole is looked at first: what is wrong with it is wrong whatever the store holds.
+    _update(ox.Store(), text)
+    touched: list[ox.Quad] = []
+    for is_insertion, data in changes:
+        alone = ox.Store()
+        _update(alone, data)
+        quads = list(alone)
+        touched += quads
+        if is_insertion:
+            store.extend(quads)
+        else:
+            for quad in quads:
+                store.remove(quad)
+    return tuple(touched)
 
 
-def _run_patch(store: ox.Store, *, graph: ox.NamedNode | ox.DefaultGraph, text: str) -> frozenset[str]:
+def _run_patch(
+    store: ox.Store, *, graph: ox.NamedNode | ox.DefaultGraph, text: str
+) -> frozenset[str] | tuple[ox.Quad, ...]:
     """Update a graph by a text that sees it as its default graph, and nothing else (section 5.7)."""
     alone = ox.Store()
     alone.extend(ox.Quad(*quad.triple) for quad in store.quads_for_pattern(None, None, None, graph))

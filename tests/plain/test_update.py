@@ -182,3 +182,21 @@ def test_each_operation_may_declare_prefixes_and_errors_keep_their_line(plain: P
     )
     problem = assert_problem(plain.update(text + "PREFIX e: <urn:e>\nINSERT DATA { ?s e:p 1 }"), 400, "query-syntax")
     assert " 5:" in problem["detail"]
+
+
+def test_data_that_is_there_or_not_changes_nothing(plain: Plain) -> None:
+    there = f"GRAPH <{G1}> {{ <urn:x:s> <urn:x:p> 1 }}"
+    plain.fill(f"<urn:x:s> <urn:x:p> 1 . {there}")
+    before = plain.client.get("/health/ready").json()["release"]
+    for text in (
+        "INSERT DATA { <urn:x:s> <urn:x:p> 1 }",
+        f"DELETE DATA {{ GRAPH <{G2}> {{ <urn:x:s> <urn:x:p> 1 }} <urn:x:s> <urn:x:p> 2 }}",
+        f"INSERT DATA {{ GRAPH <{G2}> {{ }} }}",
+        "INSERT DATA { <urn:x:s> <urn:x:p> 2 } ; DELETE DATA { <urn:x:s> <urn:x:p> 2 }",
+        f"DELETE DATA {{ {there} }} ; INSERT DATA {{ {there} }}",
+    ):
+        response = plain.update(text)
+        assert (response.status_code, response.headers["chap-release"]) == (204, before), response.text
+    assert_problem(plain.update("DELETE DATA { _:a <urn:x:p> 1 }"), 400, "query-syntax")
+    assert plain.update(f"DELETE DATA {{ {there} }}").status_code == 204
+    assert_problem(plain.client.get(f"/graph-store?graph={G1}"), 404, "graph-missing")
