@@ -6,9 +6,11 @@ import io
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from kg.cli import main, make_parser
 from kg.release import Release, Releases
 from tests.unit.kg.conftest import CLOSED, OPEN, make_quads
 
+EPOCH = 1_767_225_600
 CLUSTERS = (
     "PREFIX skos: <http://www.w3.org/2004/02/skos/core#> "
     "SELECT ?cluster ?label { ?cluster skos:prefLabel ?label } ORDER BY ?cluster"
@@ -31,7 +34,7 @@ _KG = "import sys; from kg.cli import main; sys.exit(main())"
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [each for each in os.environ if each.startswith(("KG_", "ENDPOINT_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(EPOCH))
 
 
 @pytest.fixture
@@ -41,8 +44,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-@pytest.fixture
-def two(root: Path) -> tuple[Release, ...]:
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("published") / "releases"
     for names in (("alpha", "beta"), ("beta", "gamma")):
         Releases(root).publish(
             quads=make_quads(*names),
@@ -50,7 +54,14 @@ def two(root: Path) -> tuple[Release, ...]:
             manifest_extra={"report": {"Warning": 2}},
             report_turtle=b"",
             prefixes={},
+            instant=datetime.fromtimestamp(EPOCH, UTC),
         )
+    return root
+
+
+@pytest.fixture
+def two(root: Path, published: Path) -> tuple[Release, ...]:
+    shutil.copytree(published, root, symlinks=True)
     return Releases(root).list()
 
 
