@@ -18,7 +18,7 @@ from kg.store import open_read_only
 from tests.federation.outside import Outside, run_outside
 from tests.protocol.conftest import RunningServer, run_server
 
-HUBS = 20
+CLUSTERS = 20
 IRI = "http://outside.example/"
 # Endpoints by name, all of them the second server, by limits.
 ENTRIES: dict[str, dict[str, object]] = {
@@ -95,23 +95,23 @@ def _show(term: dict[str, str] | None) -> str:
     return "_" if term["type"] == "bnode" else f"{term['value']}@{term.get('xml:lang', '')}^{term.get('datatype', '')}"
 
 
-def find_hubs(local: ox.Store) -> list[str]:
-    """Some of our hubs."""
+def find_clusters(local: ox.Store) -> list[str]:
+    """Some of our clusters."""
     found = local.query(
-        "SELECT DISTINCT ?hub { ?hub a <https://w3id.org/chap/def#Hub> } ORDER BY ?hub LIMIT " + str(HUBS)
+        "SELECT DISTINCT ?ours { ?ours a <https://w3id.org/chap/def#Cluster> } ORDER BY ?ours LIMIT " + str(CLUSTERS)
     )
     assert isinstance(found, ox.QuerySolutions)
-    hubs = [str(solution["hub"].value) for solution in found]
-    assert len(hubs) == HUBS
-    return hubs
+    clusters = [str(solution["ours"].value) for solution in found]
+    assert len(clusters) == CLUSTERS
+    return clusters
 
 
-def fill(store: ox.Store, hubs: list[str]) -> None:
-    """Give the second server statements about our hubs, and about things that we do not know."""
+def fill(store: ox.Store, clusters: list[str]) -> None:
+    """Give the second server statements about our clusters, and about things that we do not know."""
     lines = [
-        f'<{iri}> <urn:o:year> {2000 + number} ; <urn:o:label> "hub {number}"@en ; '
+        f'<{iri}> <urn:o:year> {2000 + number} ; <urn:o:label> "cluster {number}"@en ; '
         f"<urn:o:part> [ <urn:o:size> {number} ] ." + (f'<{iri}> <urn:o:note> "odd" .' if number % 2 else "")
-        for number, iri in enumerate(hubs)
+        for number, iri in enumerate(clusters)
     ]
     lines += [f"<urn:o:thing{number}> <urn:o:year> {number} ." for number in range(200)]
     lines += [f"<urn:o:thing{number}> <urn:o:note> {number % 3} ." for number in range(6)]
@@ -123,7 +123,7 @@ def federation(release: Release, releases_dir: Path, tmp_path_factory: pytest.Te
     directory = tmp_path_factory.mktemp("federation")
     local = open_read_only(release.store_path)
     with run_outside() as outside:
-        fill(outside.store, find_hubs(local))
+        fill(outside.store, find_clusters(local))
         entries = {
             name: {"iri": IRI + name, "url": f"{outside.url}/{name}", **COMMON, **values}
             for name, values in ENTRIES.items()

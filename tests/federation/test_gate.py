@@ -18,7 +18,7 @@ from endpoint.federation.relay import Relay
 from endpoint.sparql.frames import Call, Job
 from kg.allowlist import AllowList
 from tests.assertions import assert_problem
-from tests.federation.conftest import ENTRIES, HUBS, IRI, OTHERS, Federation, expand
+from tests.federation.conftest import ENTRIES, CLUSTERS, IRI, OTHERS, Federation, expand
 from tests.federation.outside import Handler, Outside
 from tests.protocol.conftest import run_server
 from tests.protocol.test_federation_gate import CALLS, HARMLESS, PLACES, PREFIXES, Listener
@@ -65,7 +65,7 @@ def test_word_that_is_no_keyword_asks_nobody(
 
 @pytest.mark.parametrize("place", PLACES)
 def test_listed_endpoint_is_asked_wherever_it_stands(federation: Federation, outside: Outside, place: str) -> None:
-    query = PLACES[place].format(call="SERVICE @open { ?a o:year 2003 }").replace("?s ?p ?o", "?s a chap:Hub")
+    query = PLACES[place].format(call="SERVICE @open { ?a o:year 2003 }").replace("?s ?p ?o", "?s a chap:Cluster")
     response = federation.ask(query)
     if place == "service":
         assert_problem(response, 403, "query-refused")
@@ -87,7 +87,7 @@ def test_inner_service_is_passed_on_where_it_is_allowed(federation: Federation, 
 
     outside.answer = answer
     label = 'SERVICE <http://wikiba.se/ontology#label> { <http://www.bigdata.com/rdf#serviceParam> ?x "de" }'
-    query = f"SELECT * {{ ?hub a chap:Hub . SERVICE @outer {{ ?hub o:year ?year . {label} }} }}"
+    query = f"SELECT * {{ ?ours a chap:Cluster . SERVICE @outer {{ ?ours o:year ?year . {label} }} }}"
     assert federation.rows(query) == []
     assert all("SERVICE <http://wikiba.se/ontology#label>" in request.query for request in outside.log)
     assert all(request.values for request in outside.log)
@@ -98,9 +98,9 @@ def test_inner_service_is_passed_on_where_it_is_allowed(federation: Federation, 
 UNBOUND = {
     "nothing": "SELECT * { SERVICE @few { ?s ?p ?o } } LIMIT 1",
     "only a predicate": "SELECT * { SERVICE @few { ?s o:year ?o } }",
-    "too many": "SELECT * { ?hub a chap:Hub . SERVICE @few { ?hub o:year ?year } }",
-    "nested": "SELECT * { ?hub a chap:Hub . { SERVICE @few { ?hub o:year ?year } } }",
-    "other variables": "SELECT * { ?hub a chap:Hub . SERVICE @few { ?x o:year ?year } }",
+    "too many": "SELECT * { ?ours a chap:Cluster . SERVICE @few { ?ours o:year ?year } }",
+    "nested": "SELECT * { ?ours a chap:Cluster . { SERVICE @few { ?ours o:year ?year } } }",
+    "other variables": "SELECT * { ?ours a chap:Cluster . SERVICE @few { ?x o:year ?year } }",
 }
 
 
@@ -113,8 +113,8 @@ def test_nothing_bound_is_told_at_once_with_a_hint(federation: Federation, outsi
 
 
 def test_too_many_values_do_not_matter_where_a_constant_binds(federation: Federation, outside: Outside) -> None:
-    query = "SELECT * { ?hub a chap:Hub . SERVICE @few { ?hub o:year ?year ; o:note 'odd' } }"
-    assert len(federation.rows(query)) == HUBS // 2
+    query = "SELECT * { ?ours a chap:Cluster . SERVICE @few { ?ours o:year ?year ; o:note 'odd' } }"
+    assert len(federation.rows(query)) == CLUSTERS // 2
     assert [request.values for request in outside.log] == [[]]
 
 

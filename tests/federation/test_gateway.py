@@ -14,11 +14,11 @@ from SPARQLWrapper import JSON as WRAPPER_JSON
 from SPARQLWrapper import SPARQLWrapper
 
 from tests.assertions import assert_problem
-from tests.federation.conftest import HUBS, Federation, expand
+from tests.federation.conftest import CLUSTERS, Federation, expand
 from tests.federation.outside import Answer, Handler, Outside, slow
 from tests.protocol.processes import find_workers, wait_until
 
-JOIN = "SELECT ?hub ?year { ?hub a chap:Hub . SERVICE @%s { ?hub o:year ?year } }"
+JOIN = "SELECT ?ours ?year { ?ours a chap:Cluster . SERVICE @%s { ?ours o:year ?year } }"
 ONE = "SELECT * { SERVICE @%s { ?s o:year 2003 } }"
 
 
@@ -33,9 +33,9 @@ def test_researcher_joins_local_hubs_with_a_remote_graph(federation: Federation,
     answer = wrapper.queryAndConvert()
     assert isinstance(answer, dict)
     rows = answer["results"]["bindings"]
-    assert [int(row["year"]["value"]) for row in rows] == [2000 + number for number in range(HUBS)]
+    assert [int(row["year"]["value"]) for row in rows] == [2000 + number for number in range(CLUSTERS)]
     # Only what we know was asked for, in batches, under our name.
-    local = federation.rows("SELECT DISTINCT ?hub { ?hub a chap:Hub }")
+    local = federation.rows("SELECT DISTINCT ?ours { ?ours a chap:Cluster }")
     asked = [value for request in outside.log for value in request.values]
     assert len(asked) == len(set(asked)) == len(local)
     assert {len(request.values) for request in outside.log[:-1]} == {6}
@@ -47,7 +47,7 @@ def test_researcher_joins_local_hubs_with_a_remote_graph(federation: Federation,
 
 
 def test_method_get_puts_the_query_into_the_url(federation: Federation, outside: Outside) -> None:
-    assert len(federation.rows(JOIN % "get")) == HUBS
+    assert len(federation.rows(JOIN % "get")) == CLUSTERS
     assert {request.method for request in outside.log} == {"GET"}
 
 
@@ -182,19 +182,19 @@ def test_failure_that_does_not_pass_is_not_tried_again(federation: Federation, o
 def test_silent_failure_leaves_one_empty_solution(federation: Federation, outside: Outside) -> None:
     outside.answer = fail(500)
     assert federation.rows("SELECT ?s { SERVICE SILENT @plain { ?s o:year 2003 } }") == [("",)]
-    kept = federation.rows("SELECT ?hub ?year { ?hub a chap:Hub . SERVICE SILENT @plain { ?hub o:year ?year } }")
-    assert len(kept) == len(federation.rows("SELECT ?hub { ?hub a chap:Hub }"))
+    kept = federation.rows("SELECT ?ours ?year { ?ours a chap:Cluster . SERVICE SILENT @plain { ?ours o:year ?year } }")
+    assert len(kept) == len(federation.rows("SELECT ?ours { ?ours a chap:Cluster }"))
 
 
 def test_failure_inside_an_expression_is_none_of_the_answer(federation: Federation, outside: Outside) -> None:
     outside.answer = fail(500)
-    query = "SELECT ?hub { ?hub a chap:Hub FILTER NOT EXISTS { SERVICE @plain { ?hub o:note 'odd' } } }"
+    query = "SELECT ?ours { ?ours a chap:Cluster FILTER NOT EXISTS { SERVICE @plain { ?ours o:note 'odd' } } }"
     assert_problem(federation.ask(query), 502, "federation-failed")
 
 
 def test_same_pattern_is_asked_once_in_a_query(federation: Federation, outside: Outside) -> None:
-    query = "SELECT ?hub { ?hub a chap:Hub FILTER EXISTS { SERVICE @plain { ?hub o:note 'odd' } } }"
-    assert len(federation.rows(query)) == HUBS // 2
+    query = "SELECT ?ours { ?ours a chap:Cluster FILTER EXISTS { SERVICE @plain { ?ours o:note 'odd' } } }"
+    assert len(federation.rows(query)) == CLUSTERS // 2
     assert len(outside.log) == 1
 
 

@@ -11,21 +11,21 @@ import pytest
 from kg.release import Release
 from kg.store import open_read_only
 from tests.bench.peers import PEERS, Dataset, find_missing
-from tests.federation.conftest import HUBS, IRI, Federation, fill, find_hubs, write_allowlist
+from tests.federation.conftest import CLUSTERS, IRI, Federation, fill, find_clusters, write_allowlist
 from tests.federation.outside import Outside
 from tests.protocol.conftest import run_server
 
-HUB = "?hub a chap:Hub ."
+LOCAL = "?ours a chap:Cluster ."
 QUERIES = {
-    "join": f"SELECT ?hub ?y {{ {HUB} SERVICE @other {{ ?hub o:year ?y }} }}",
-    "optional": f"SELECT ?hub ?y ?n {{ {HUB} SERVICE @other {{ ?hub o:year ?y OPTIONAL {{ ?hub o:note ?n }} }} }}",
-    "filter": f"SELECT ?hub ?y {{ {HUB} SERVICE @other {{ ?hub o:year ?y FILTER(?y >= 2010) }} }}",
-    "blank node": f"SELECT ?hub ?s {{ {HUB} SERVICE @other {{ ?hub o:part ?p . ?p o:size ?s }} }}",
+    "join": f"SELECT ?ours ?y {{ {LOCAL} SERVICE @other {{ ?ours o:year ?y }} }}",
+    "optional": f"SELECT ?ours ?y ?n {{ {LOCAL} SERVICE @other {{ ?ours o:year ?y OPTIONAL {{ ?ours o:note ?n }} }} }}",
+    "filter": f"SELECT ?ours ?y {{ {LOCAL} SERVICE @other {{ ?ours o:year ?y FILTER(?y >= 2010) }} }}",
+    "blank node": f"SELECT ?ours ?s {{ {LOCAL} SERVICE @other {{ ?ours o:part ?p . ?p o:size ?s }} }}",
     "constant": "SELECT ?s { SERVICE @other { ?s o:year 2003 } }",
-    "language": 'SELECT ?s { VALUES ?l { "hub 3"@en "hub 3" } SERVICE @other { ?s o:label ?l } }',
+    "language": 'SELECT ?s { VALUES ?l { "cluster 3"@en "cluster 3" } SERVICE @other { ?s o:label ?l } }',
     "two variables": "SELECT ?s ?y { VALUES (?s ?y) { (o:thing1 1) (o:thing2 9) } SERVICE @other { ?s o:year ?y } }",
     "subquery": (
-        f"SELECT * {{ {HUB} SERVICE @other {{ SELECT ?hub (MAX(?y) AS ?n) {{ ?hub o:year ?y }} GROUP BY ?hub }} }}"
+        f"SELECT * {{ {LOCAL} SERVICE @other {{ SELECT ?ours (MAX(?y) AS ?n) {{ ?ours o:year ?y }} GROUP BY ?ours }} }}"
     ),
     "limit": "SELECT ?s { SERVICE @other { SELECT ?s { ?s o:year ?y } ORDER BY ?y LIMIT 3 } }",
 }
@@ -40,7 +40,7 @@ def federation(
     directory = tmp_path_factory.mktemp("other")
     local = open_read_only(release.store_path)
     store = ox.Store(str(directory / "store"))
-    fill(store, find_hubs(local))
+    fill(store, find_clusters(local))
     triples = directory / "triples.nt"
     store.dump(str(triples), format=ox.RdfFormat.N_TRIPLES, from_graph=ox.DefaultGraph())
     expected = ox.Store()
@@ -70,11 +70,17 @@ def federation(
 @pytest.mark.parametrize("name", QUERIES)
 def test_other_engine_is_joined_with_ours(federation: Federation, name: str) -> None:
     found = federation.rows(QUERIES[name])
-    counts = {"join": HUBS, "optional": HUBS, "filter": HUBS // 2, "blank node": HUBS, "subquery": HUBS}
+    counts = {
+        "join": CLUSTERS,
+        "optional": CLUSTERS,
+        "filter": CLUSTERS // 2,
+        "blank node": CLUSTERS,
+        "subquery": CLUSTERS,
+    }
     assert len(found) == counts.get(name, {"limit": 3}.get(name, 1)), found
     if name == "join":
         requests = federation.metric("chap_federation_requests_total", endpoint="other", outcome="ok")
-        assert requests == -(-len(federation.rows("SELECT DISTINCT ?hub { ?hub a chap:Hub }")) // 6)
-        assert sorted(int(row[1].partition("@")[0]) for row in found) == [2000 + number for number in range(HUBS)]
+        assert requests == -(-len(federation.rows("SELECT DISTINCT ?ours { ?ours a chap:Cluster }")) // 6)
+        assert sorted(int(row[1].partition("@")[0]) for row in found) == [2000 + number for number in range(CLUSTERS)]
     if name == "optional":
-        assert sorted(row[1].partition("@")[0] for row in found).count("odd") == HUBS // 2
+        assert sorted(row[1].partition("@")[0] for row in found).count("odd") == CLUSTERS // 2

@@ -10,168 +10,210 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.federation.conftest import HUBS, IRI, Federation, expand
+from tests.federation.conftest import CLUSTERS, IRI, Federation, expand
 from tests.federation.outside import Outside
 
-HUB = "?hub a chap:Hub ."
+LOCAL = "?ours a chap:Cluster ."
 # Each query, and whether the second server was told values.
 QUERIES: dict[str, tuple[str, bool]] = {
-    "before": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?year }} }}", True),
-    "after": (f"SELECT * {{ SERVICE @open {{ ?hub o:year ?year }} {HUB} }}", True),
-    "no full stop": ("SELECT * { ?hub a chap:Hub SERVICE @open { ?hub o:year ?year } }", True),
-    "between": ("SELECT * { ?hub a chap:Hub . SERVICE @open { ?hub o:year ?year } ?hub a ?type }", True),
-    "dollar": ("SELECT * { $hub a chap:Hub . SERVICE @open { ?hub o:year $year } }", True),
-    "filter on remote": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} FILTER(?y > 2010) }}", True),
+    "before": (f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?year }} }}", True),
+    "after": (f"SELECT * {{ SERVICE @open {{ ?ours o:year ?year }} {LOCAL} }}", True),
+    "no full stop": ("SELECT * { ?ours a chap:Cluster SERVICE @open { ?ours o:year ?year } }", True),
+    "between": (
+        "SELECT * { ?ours a chap:Cluster . SERVICE @open { ?ours o:year ?year } ?ours a ?type }",
+        True,
+    ),
+    "dollar": ("SELECT * { $ours a chap:Cluster . SERVICE @open { ?ours o:year $year } }", True),
+    "filter on remote": (f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} FILTER(?y > 2010) }}", True),
     "filter on local": (
-        f"SELECT * {{ {HUB} FILTER(STRLEN(STR(?hub)) > 50) SERVICE @open {{ ?hub o:year ?year }} }}",
+        f"SELECT * {{ {LOCAL} FILTER(STRLEN(STR(?ours)) > 50) SERVICE @open {{ ?ours o:year ?year }} }}",
         True,
     ),
-    "filter on both": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} FILTER(?y > STRLEN(STR(?hub))) }}", True),
+    "filter on both": (
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} FILTER(?y > STRLEN(STR(?ours))) }}",
+        True,
+    ),
     "filter with EXISTS": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} FILTER EXISTS {{ ?hub a ?t }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} FILTER EXISTS {{ ?ours a ?t }} }}",
         True,
     ),
-    "filter inside": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y FILTER(?y < 2005) }} }}", True),
-    "optional inside": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y OPTIONAL {{ ?hub o:note ?n }} }} }}", True),
+    "filter inside": (f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y FILTER(?y < 2005) }} }}", True),
+    "optional inside": (
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y OPTIONAL {{ ?ours o:note ?n }} }} }}",
+        True,
+    ),
     "optional first inside": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ OPTIONAL {{ ?hub o:note ?n }} ?hub o:year ?y }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ OPTIONAL {{ ?ours o:note ?n }} ?ours o:year ?y }} }}",
         False,
     ),
-    "only optional inside": (f"SELECT * {{ {HUB} SERVICE @open {{ OPTIONAL {{ ?hub o:note ?n }} }} }}", False),
-    "minus inside": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y MINUS {{ ?hub o:note 'odd' }} }} }}", True),
+    "only optional inside": (f"SELECT * {{ {LOCAL} SERVICE @open {{ OPTIONAL {{ ?ours o:note ?n }} }} }}", False),
+    "minus inside": (
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y MINUS {{ ?ours o:note 'odd' }} }} }}",
+        True,
+    ),
     "minus first inside": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ MINUS {{ ?hub o:note 'odd' }} ?hub o:year ?y }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ MINUS {{ ?ours o:note 'odd' }} ?ours o:year ?y }} }}",
         False,
     ),
     "union inside": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ {{ ?hub o:year ?y }} UNION {{ ?hub o:note ?n }} }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ {{ ?ours o:year ?y }} UNION {{ ?ours o:note ?n }} }} }}",
         True,
     ),
     "union of other variables inside": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ {{ ?hub o:year ?y }} UNION {{ ?x o:note ?n }} }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ {{ ?ours o:year ?y }} UNION {{ ?x o:note ?n }} }} }}",
         False,
     ),
-    "bind inside": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y BIND(?y + 1 AS ?z) }} }}", True),
-    "bind first inside": (f"SELECT * {{ {HUB} SERVICE @open {{ BIND(STR(?hub) AS ?z) ?hub o:year ?y }} }}", False),
-    "path inside": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:part/o:size ?s }} }}", True),
-    "blank node inside": (f"SELECT ?hub ?s {{ {HUB} SERVICE @open {{ ?hub o:part [ o:size ?s ] }} }}", True),
-    "blank node that comes back": (f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:part ?p . ?p o:size ?s }} }}", True),
+    "bind inside": (f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y BIND(?y + 1 AS ?z) }} }}", True),
+    "bind first inside": (
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ BIND(STR(?ours) AS ?z) ?ours o:year ?y }} }}",
+        False,
+    ),
+    "path inside": (f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:part/o:size ?s }} }}", True),
+    "blank node inside": (
+        f"SELECT ?ours ?s {{ {LOCAL} SERVICE @open {{ ?ours o:part [ o:size ?s ] }} }}",
+        True,
+    ),
+    "blank node that comes back": (
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:part ?p . ?p o:size ?s }} }}",
+        True,
+    ),
     "subquery inside": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ SELECT ?hub (MAX(?y) AS ?m) {{ ?hub o:year ?y }} GROUP BY ?hub }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ SELECT ?ours (MAX(?y) AS ?m) {{ ?ours o:year ?y }} GROUP BY ?ours }} }}",
         True,
     ),
     "limit inside": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ SELECT ?hub ?y {{ ?hub o:year ?y }} ORDER BY DESC(?y) LIMIT 30 }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ SELECT ?ours ?y {{ ?ours o:year ?y }} ORDER BY DESC(?y) LIMIT 30 }} }}",
         False,
     ),
-    "values inside": (f"SELECT * {{ {HUB} SERVICE @open {{ VALUES ?y {{ 2003 2004 }} ?hub o:year ?y }} }}", True),
+    "values inside": (
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ VALUES ?y {{ 2003 2004 }} ?ours o:year ?y }} }}",
+        True,
+    ),
     "two variables": (
-        "SELECT * { VALUES (?hub ?y) { (o:thing1 1) (o:thing2 3) (o:thing4 4) } SERVICE @open { ?hub o:year ?y } }",
+        "SELECT * { VALUES (?ours ?y) { (o:thing1 1) (o:thing2 3) (o:thing4 4) } SERVICE @open { ?ours o:year ?y } }",
         True,
     ),
     "values with a gap": (
-        "SELECT * { VALUES (?hub ?y) { (o:thing1 UNDEF) (UNDEF 3) (o:thing4 4) } SERVICE @open { ?hub o:year ?y } }",
+        "SELECT * { VALUES (?ours ?y) { (o:thing1 UNDEF) (UNDEF 3) (o:thing4 4) } SERVICE @open { ?ours o:year ?y } }",
         False,
     ),
-    "values at the end": ("SELECT * { SERVICE @open { ?hub o:year ?y } } VALUES ?hub { o:thing1 o:thing2 }", False),
+    "values at the end": (
+        "SELECT * { SERVICE @open { ?ours o:year ?y } } VALUES ?ours { o:thing1 o:thing2 }",
+        False,
+    ),
     "one value twice": (
-        "SELECT * { VALUES ?hub { o:thing1 o:thing1 o:thing2 } SERVICE @open { ?hub o:year ?y } }",
+        "SELECT * { VALUES ?ours { o:thing1 o:thing1 o:thing2 } SERVICE @open { ?ours o:year ?y } }",
         True,
     ),
     "literals": (
-        """SELECT * { VALUES ?l { "hub 1"@en "hub 2" "a \\"quote\\"\\n" } SERVICE @open { ?hub o:label ?l } }""",
+        """SELECT * { VALUES ?l { "cluster 1"@en "cluster 2" "a \\"quote\\"\\n" } SERVICE @open { ?s o:label ?l } }""",
         True,
     ),
     "bind outside": (
-        "SELECT * { VALUES ?n { 1 2 300 } BIND(IRI(CONCAT('urn:o:thing', STR(?n))) AS ?hub) "
-        "SERVICE @open { ?hub o:year ?y } }",
+        "SELECT * { VALUES ?n { 1 2 300 } BIND(IRI(CONCAT('urn:o:thing', STR(?n))) AS ?ours) "
+        "SERVICE @open { ?ours o:year ?y } }",
         True,
     ),
     "bind that fails for some": (
-        "SELECT * { VALUES ?n { 1 'x' 300 } BIND(?n + 1 AS ?y) SERVICE @open { ?hub o:year ?y } }",
+        "SELECT * { VALUES ?n { 1 'x' 300 } BIND(?n + 1 AS ?y) SERVICE @open { ?ours o:year ?y } }",
         False,
     ),
     "bind of an optional": (
         "SELECT * { VALUES ?n { 1 2 } OPTIONAL { VALUES (?n ?m) { (1 5) } } "
-        "BIND(COALESCE(?m, ?n) AS ?y) SERVICE @open { ?hub o:year ?y } }",
+        "BIND(COALESCE(?m, ?n) AS ?y) SERVICE @open { ?ours o:year ?y } }",
         False,
     ),
-    "bind after": ("SELECT * { VALUES ?n { 7 } SERVICE @open { ?hub o:year ?n } BIND(?n * 2 AS ?m) }", True),
+    "bind after": ("SELECT * { VALUES ?n { 7 } SERVICE @open { ?ours o:year ?n } BIND(?n * 2 AS ?m) }", True),
     "optional outside": (
-        f"SELECT * {{ {HUB} OPTIONAL {{ ?hub chap:nothing ?x }} SERVICE @open {{ ?hub o:year ?year }} }}",
+        f"SELECT * {{ {LOCAL} OPTIONAL {{ ?ours chap:nothing ?x }} SERVICE @open {{ ?ours o:year ?year }} }}",
         True,
     ),
     "shared variable of an optional": (
-        f"SELECT * {{ {HUB} OPTIONAL {{ ?hub chap:nothing ?year }} SERVICE @open {{ ?hub o:year ?year }} }}",
+        f"SELECT * {{ {LOCAL} OPTIONAL {{ ?ours chap:nothing ?year }} SERVICE @open {{ ?ours o:year ?year }} }}",
         True,
     ),
     "minus outside": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} MINUS {{ VALUES ?y {{ 2003 }} }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} MINUS {{ VALUES ?y {{ 2003 }} }} }}",
         True,
     ),
     "union outside": (
-        f"SELECT * {{ {{ {HUB} }} UNION {{ VALUES ?hub {{ o:thing1 }} }} SERVICE @open {{ ?hub o:year ?year }} }}",
+        f"SELECT * {{ {{ {LOCAL} }} UNION {{ VALUES ?ours {{ o:thing1 }} }} SERVICE @open {{ ?ours o:year ?year }} }}",
         True,
     ),
     "subquery outside": (
-        f"SELECT * {{ {{ SELECT DISTINCT ?hub {{ {HUB} }} }} SERVICE @open {{ ?hub o:year ?year }} }}",
+        f"SELECT * {{ {{ SELECT DISTINCT ?ours {{ {LOCAL} }} }} SERVICE @open {{ ?ours o:year ?year }} }}",
         True,
     ),
     "subquery with a limit outside": (
-        f"SELECT * {{ {{ SELECT ?hub {{ {HUB} }} ORDER BY ?hub LIMIT 3 }} SERVICE @open {{ ?hub o:year ?year }} }}",
+        f"SELECT * {{ {{ SELECT ?ours {{ {LOCAL} }} ORDER BY ?ours LIMIT 3 }} SERVICE @open {{ ?ours o:year ?y }} }}",
         False,
     ),
     "subquery that hides a variable": (
-        f"SELECT * {{ {{ SELECT ?t {{ ?hub a ?t . {HUB} }} }} SERVICE @open {{ ?hub o:year 2003 }} }}",
+        f"SELECT * {{ {{ SELECT ?t {{ ?ours a ?t . {LOCAL} }} }} SERVICE @open {{ ?ours o:year 2003 }} }}",
         False,
     ),
-    "graph outside": ("SELECT * { GRAPH ?g { ?hub a chap:Hub } SERVICE @open { ?hub o:year ?year } }", True),
+    "graph outside": (
+        "SELECT * { GRAPH ?g { ?ours a chap:Cluster } SERVICE @open { ?ours o:year ?year } }",
+        True,
+    ),
     "from": (
-        "SELECT * FROM <https://w3id.org/chap/graph/nowhere> { ?hub a chap:Hub . SERVICE @open { ?hub o:year ?y } }",
+        "SELECT * FROM <https://w3id.org/chap/graph/nowhere> { ?ours a chap:Cluster . SERVICE @open { ?ours o:year ?y } }",
         True,
     ),
     "from named": (
-        "SELECT * FROM NAMED <https://w3id.org/chap/graph/none> WHERE { GRAPH ?g { ?hub a chap:Hub } "
-        "SERVICE @open { ?hub o:year ?y } }",
+        "SELECT * FROM NAMED <https://w3id.org/chap/graph/none> WHERE { GRAPH ?g { ?ours a chap:Cluster } "
+        "SERVICE @open { ?ours o:year ?y } }",
         True,
     ),
-    "nothing bound here": ("SELECT * { ?hub a o:Nothing . SERVICE @open { ?hub o:year ?year } }", True),
-    "aggregate": (f"SELECT (SUM(?y) AS ?n) {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} }} HAVING (SUM(?y) > 0)", True),
+    "nothing bound here": ("SELECT * { ?ours a o:Nothing . SERVICE @open { ?ours o:year ?year } }", True),
+    "aggregate": (
+        f"SELECT (SUM(?y) AS ?n) {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} }} HAVING (SUM(?y) > 0)",
+        True,
+    ),
     "exists in having": (
-        f"SELECT ?hub {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} }} GROUP BY ?hub HAVING (EXISTS {{ ?hub a ?t }})",
+        f"SELECT ?ours {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} }} GROUP BY ?ours HAVING (EXISTS {{ ?ours a ?t }})",
         True,
     ),
     "two services": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} SERVICE @get {{ ?hub o:label ?l }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} SERVICE @get {{ ?ours o:label ?l }} }}",
         True,
     ),
     "one service feeds the next": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:part ?p . ?p o:size ?n }} SERVICE @get {{ ?thing o:year ?n }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:part ?p . ?p o:size ?n }} SERVICE @get {{ ?thing o:year ?n }} }}",
         True,
     ),
     "same service twice": (
-        f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?y }} SERVICE @open {{ ?hub o:note ?n }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} SERVICE @open {{ ?ours o:note ?n }} }}",
         True,
     ),
-    "inside optional": (f"SELECT * {{ {HUB} OPTIONAL {{ SERVICE @open {{ ?hub o:note ?n }} }} }}", True),
+    "inside optional": (f"SELECT * {{ {LOCAL} OPTIONAL {{ SERVICE @open {{ ?ours o:note ?n }} }} }}", True),
     "inside optional with filter": (
-        f"SELECT * {{ {HUB} OPTIONAL {{ SERVICE @open {{ ?hub o:year ?n }} FILTER(?n > 2010) }} }}",
+        f"SELECT * {{ {LOCAL} OPTIONAL {{ SERVICE @open {{ ?ours o:year ?n }} FILTER(?n > 2010) }} }}",
         True,
     ),
     "inside optional with more": (
-        f"SELECT * {{ {HUB} OPTIONAL {{ SERVICE @open {{ ?hub o:year ?n }} ?hub a ?t }} }}",
+        f"SELECT * {{ {LOCAL} OPTIONAL {{ SERVICE @open {{ ?ours o:year ?n }} ?ours a ?t }} }}",
         False,
     ),
-    "inside optional before": (f"SELECT * {{ OPTIONAL {{ SERVICE @open {{ ?hub o:note ?n }} }} {HUB} }}", False),
-    "inside minus": (f"SELECT * {{ {HUB} MINUS {{ SERVICE @open {{ ?hub o:note ?n }} }} }}", False),
-    "inside union": (f"SELECT * {{ {HUB} {{ SERVICE @open {{ ?hub o:note ?n }} }} UNION {{ ?hub a ?t }} }}", False),
-    "inside group": (f"SELECT * {{ {HUB} {{ SERVICE @open {{ ?hub o:note ?n }} }} }}", False),
-    "inside exists": (f"SELECT * {{ {HUB} FILTER EXISTS {{ SERVICE @open {{ ?hub o:note ?n }} }} }}", False),
-    "inside subquery": (f"SELECT * {{ {HUB} {{ SELECT ?hub {{ SERVICE @open {{ ?hub o:note ?n }} }} }} }}", False),
-    "inside graph": (f"SELECT * {{ {HUB} GRAPH ?g {{ SERVICE @open {{ ?hub o:note ?n }} }} }}", False),
-    "silent": (f"SELECT * {{ {HUB} SERVICE SILENT @open {{ ?hub o:year ?year }} }}", True),
+    "inside optional before": (
+        f"SELECT * {{ OPTIONAL {{ SERVICE @open {{ ?ours o:note ?n }} }} {LOCAL} }}",
+        False,
+    ),
+    "inside minus": (f"SELECT * {{ {LOCAL} MINUS {{ SERVICE @open {{ ?ours o:note ?n }} }} }}", False),
+    "inside union": (
+        f"SELECT * {{ {LOCAL} {{ SERVICE @open {{ ?ours o:note ?n }} }} UNION {{ ?ours a ?t }} }}",
+        False,
+    ),
+    "inside group": (f"SELECT * {{ {LOCAL} {{ SERVICE @open {{ ?ours o:note ?n }} }} }}", False),
+    "inside exists": (f"SELECT * {{ {LOCAL} FILTER EXISTS {{ SERVICE @open {{ ?ours o:note ?n }} }} }}", False),
+    "inside subquery": (
+        f"SELECT * {{ {LOCAL} {{ SELECT ?ours {{ SERVICE @open {{ ?ours o:note ?n }} }} }} }}",
+        False,
+    ),
+    "inside graph": (f"SELECT * {{ {LOCAL} GRAPH ?g {{ SERVICE @open {{ ?ours o:note ?n }} }} }}", False),
+    "silent": (f"SELECT * {{ {LOCAL} SERVICE SILENT @open {{ ?ours o:year ?year }} }}", True),
     "alone": ("SELECT * { SERVICE @open { ?s o:year ?y } } ORDER BY ?y LIMIT 7", False),
-    "small letters": (f"select * where {{ {HUB} service silent @open {{ ?hub o:year ?year }} }}", True),
+    "small letters": (f"select * where {{ {LOCAL} service silent @open {{ ?ours o:year ?year }} }}", True),
 }
 
 
@@ -199,20 +241,20 @@ def test_answer_is_that_of_the_engine_alone(federation: Federation, outside: Out
 
 
 @pytest.mark.parametrize(
-    "form", ["CONSTRUCT { ?hub o:y ?year } WHERE", "CONSTRUCT { ?hub o:y ?year }", "DESCRIBE ?hub"]
+    "form", ["CONSTRUCT { ?ours o:y ?year } WHERE", "CONSTRUCT { ?ours o:y ?year }", "DESCRIBE ?ours"]
 )
 def test_graphs_are_made_of_bound_values_too(federation: Federation, outside: Outside, form: str) -> None:
-    query = f"{form} {{ {HUB} SERVICE @open {{ ?hub o:year ?year }} }}"
+    query = f"{form} {{ {LOCAL} SERVICE @open {{ ?ours o:year ?year }} }}"
     response = federation.ask(query, Accept="application/n-triples")
     assert response.status_code == 200, response.text
     subjects = {line.split(" ")[0] for line in response.text.splitlines()}
-    assert len(subjects) >= HUBS
+    assert len(subjects) >= CLUSTERS
     assert all(request.values for request in outside.log)
-    assert federation.ask(f"ASK {{ {HUB} SERVICE @open {{ ?hub o:year 2003 }} }}").json()["boolean"] is True
+    assert federation.ask(f"ASK {{ {LOCAL} SERVICE @open {{ ?ours o:year 2003 }} }}").json()["boolean"] is True
 
 
 def test_dataset_of_the_protocol_holds_for_the_values(federation: Federation, outside: Outside) -> None:
-    query = expand(f"SELECT * {{ {HUB} SERVICE @open {{ ?hub o:year ?year }} }}")
+    query = expand(f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:year ?year }} }}")
     response = federation.client.get("/sparql", params={"query": query, "default-graph-uri": "urn:nowhere"})
     assert response.json()["results"]["bindings"] == []
     assert outside.log == []
