@@ -18,7 +18,7 @@ from endpoint.federation.relay import Relay
 from endpoint.sparql.frames import Call, Job
 from kg.allowlist import AllowList
 from tests.assertions import assert_problem
-from tests.federation.conftest import ENTRIES, CLUSTERS, IRI, OTHERS, Federation, expand
+from tests.federation.conftest import CLUSTERS, ENTRIES, IRI, OTHERS, Federation, expand
 from tests.federation.outside import Handler, Outside
 from tests.protocol.conftest import run_server
 from tests.protocol.test_federation_gate import CALLS, HARMLESS, PLACES, PREFIXES, Listener

@@ -157,7 +157,7 @@ QUERIES: dict[str, tuple[str, bool]] = {
         True,
     ),
     "from": (
-        "SELECT * FROM <https://w3id.org/chap/graph/nowhere> { ?ours a chap:Cluster . SERVICE @open { ?ours o:year ?y } }",
+        "SELECT * FROM <https://w3id.org/chap/graph/no> { ?ours a chap:Cluster . SERVICE @open { ?ours o:year ?y } }",
         True,
     ),
     "from named": (
@@ -171,7 +171,7 @@ QUERIES: dict[str, tuple[str, bool]] = {
         True,
     ),
     "exists in having": (
-        f"SELECT ?ours {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} }} GROUP BY ?ours HAVING (EXISTS {{ ?ours a ?t }})",
+        f"SELECT ?ours {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} }} GROUP BY ?ours HAVING(EXISTS {{ ?ours a [] }})",
         True,
     ),
     "two services": (
@@ -179,7 +179,7 @@ QUERIES: dict[str, tuple[str, bool]] = {
         True,
     ),
     "one service feeds the next": (
-        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:part ?p . ?p o:size ?n }} SERVICE @get {{ ?thing o:year ?n }} }}",
+        f"SELECT * {{ {LOCAL} SERVICE @open {{ ?ours o:part ?p . ?p o:size ?n }} SERVICE @get {{ ?t o:year ?n }} }}",
         True,
     ),
     "same service twice": (
