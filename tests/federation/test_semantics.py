@@ -171,7 +171,7 @@ QUERIES: dict[str, tuple[str, bool]] = {
         True,
     ),
     "exists in having": (
-        f"SELECT ?ours {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} }} GROUP BY ?ours HAVING(EXISTS {{ ?ours a [] }})",
+        f"SELECT ?ours {{ {LOCAL} SERVICE @open {{ ?ours o:year ?y }} }} GROUP BY ?ours HAVING(EXISTS {{?ours a []}})",
         True,
     ),
     "two services": (
