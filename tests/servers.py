@@ -107,8 +107,7 @@ def run_virtuoso(home: Path, *, parameters: str = "", sparql: str = "") -> Itera
     (home / "virtuoso.ini").write_text(
         "[Database]\nDatabaseFile=v.db\nTransactionFile=v.trx\nErrorLogFile=v.log\nLockFile=v.lck\nxa_persistent_file=v.pxa\n"
         "[TempDatabase]\nDatabaseFile=t.db\nTransactionFile=t.trx\n"
-        # On a busy machine, 7.2.5 with several threads for a query now and then leaves rows out (README).
-        f"[Parameters]\nServerPort=127.0.0.1:{sql}\nThreadsPerQuery=1\n{parameters}\n"
+        f"[Parameters]\nServerPort=127.0.0.1:{sql}\n{parameters}\n"
         f"[HTTPServer]\nServerPort=127.0.0.1:{http}\nServerRoot={home}\nServerThreads=20\n"
         f"[SPARQL]\n{sparql}\n",
         encoding="utf-8",
