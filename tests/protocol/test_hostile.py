@@ -165,10 +165,17 @@ def test_hostile_requests_leave_nothing_behind(own: RunningServer) -> None:
         assert wait_until(lambda: count_descriptors(pid) < 40, seconds=5)
 
     send_all(2)
-    memory, descriptors = resident_bytes(pid), count_descriptors(pid)
-    send_all(4)
+    descriptors = count_descriptors(pid)
+    growth = []
+    # What fills a pool or a cache once grows no more; a leak does.
+    for _ in range(4):
+        memory = resident_bytes(pid)
+        send_all(2)
+        growth.append(resident_bytes(pid) / memory)
+        if growth[-1] < 1.05:
+            break
+    assert growth[-1] < 1.05, growth
     assert count_descriptors(pid) <= descriptors + 2
-    assert resident_bytes(pid) < memory * 1.1 + 2_000_000
 
 
 def test_request_smuggled_behind_a_body_is_not_answered(own: RunningServer) -> None:
