@@ -79,14 +79,14 @@ def test_rights_are_those_of_the_change_not_of_the_text(client: httpx.Client) ->
         "INSERT DATA { GRAPH w:other { x:s x:p 1 } }",
         "INSERT { GRAPH ?g { x:s x:p 1 } } WHERE { BIND(IRI(CONCAT(STR(w:), 'other')) AS ?g) }",
         f"INSERT DATA {{ GRAPH w:holm-mixed {{ x:s x:p 1 }} GRAPH <{WRITTEN}oth\\u0065r> {{ x:s x:p 1 }} }}",
-        "COPY <https://w3id.org/chap/graph/inferred> TO w:other",
+        "COPY <https://w3id.org/chap/graph/source-dewiki-holm> TO w:other",
     ):
         assert_problem(update(client, text), 403, "write-forbidden")
     assert not ask(client, "GRAPH w:holm-mixed { ?s ?p ?o }")
     # What names others and changes nothing of theirs is fine; so is reading what anybody may read.
     assert update(client, "DELETE DATA { GRAPH w:other { x:s x:p 1 } }").status_code == 204
     assert update(client, "CREATE SILENT GRAPH w:other").status_code == 204
-    assert update(client, "COPY <https://w3id.org/chap/graph/inferred> TO w:holm-copy").status_code == 204
+    assert update(client, "COPY <https://w3id.org/chap/graph/source-dewiki-holm> TO w:holm-copy").status_code == 204
     assert update(client, "DROP GRAPH w:holm-copy").status_code == 204
 
 
