@@ -30,16 +30,21 @@ VCARD = Namespace("http://www.w3.org/2006/vcard/ns#")
 PATHS = {"/catalog": "/catalog", "/.well-known/void": "/void", "/.well-known/sparql-examples": "/examples"}
 
 
+@pytest.fixture(scope="module")
+def described(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The descriptions of 250 datasets."""
+    return write_catalog(tmp_path_factory.mktemp("many") / "many", release, dumps=make_dumps(release, 250))
+
+
 @pytest.fixture
-def many(releases_dir: Path, tmp_path: Path) -> Release:
+def many(releases_dir: Path, described: Path, tmp_path: Path) -> Release:
     """A release whose catalogue has 250 datasets."""
     copied = tmp_path / "releases"
     shutil.copytree(releases_dir, copied, symlinks=True)
     release = Releases(copied).current()
     assert release is not None
-    written = write_catalog(tmp_path / "many", release, dumps=make_dumps(release, 250))
     shutil.rmtree(release.path / "catalog")
-    shutil.copytree(written / "catalog", release.path / "catalog")
+    shutil.copytree(described / "catalog", release.path / "catalog")
     return release
 
 
