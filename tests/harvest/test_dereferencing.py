@@ -1,4 +1,4 @@
-"""Every IRI of our namespace answers: a crawl over all of them, and over some of each kind in every syntax."""
+"""IRIs of our namespace answer: a crawl over hundreds of each kind, and over some of each kind in every syntax."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -32,8 +33,10 @@ RDF = TURTLE | {
 }
 GRAPHS = {"application/trig": ox.RdfFormat.TRIG, "application/n-quads": ox.RdfFormat.N_QUADS}
 CONNECTIONS = 4
-# So many documents of a kind are asked for in every syntax; all are in Turtle.
-SAMPLE = 100
+# So many documents of a kind are asked for, and so many of them in every syntax.
+MOST = 400
+SAMPLE = 50
+PATIENCE = 5
 
 Answer = tuple[int, dict[str, str], bytes]
 # Its IRI, those that it must hold, and whether it is asked for in every syntax.
@@ -90,9 +93,16 @@ class Crawler:
         return {quad.triple for quad in ox.parse(body, format=syntax)}
 
     def _get(self, path: str, media_type: str) -> Answer:
-        self._connection.request("GET", path, headers={"Accept": media_type})
-        response = self._connection.getresponse()
-        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        for _ in range(PATIENCE):
+            self._connection.request("GET", path, headers={"Accept": media_type})
+            response = self._connection.getresponse()
+            status, body = response.status, response.read()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            if status != 503:
+                break
+            # All are busy with large graphs.
+            time.sleep(int(headers["retry-after"]))
+        return status, headers, body
 
 
 @pytest.fixture(scope="session")
@@ -106,8 +116,11 @@ def documents(release: Release) -> list[Document]:
     kinds: dict[str, list[str]] = {}
     for iri in sorted(found):
         kinds.setdefault("/".join(iri.removeprefix(BASE).split("/")[:2]), []).append(iri)
-    sampled = {iri for iris in kinds.values() for iri in iris[:: max(1, len(iris) // SAMPLE)]}
-    return [(iri, found[iri], iri in sampled) for iri in sorted(found)]
+    return [
+        (iri, found[iri], number % max(1, MOST // SAMPLE) == 0 or len(iris) < SAMPLE)
+        for iris in kinds.values()
+        for number, iri in enumerate(iris[:: -(-len(iris) // MOST)])
+    ]
 
 
 def _strip_texts(line: str) -> str:
@@ -115,7 +128,7 @@ def _strip_texts(line: str) -> str:
     return re.sub(r'"(?:[^"\\]|\\.)*"', "", line)
 
 
-def test_every_iri_answers_with_one_content_in_every_syntax(server: RunningServer, documents: list[Document]) -> None:
+def test_iris_answer_with_one_content_in_every_syntax(server: RunningServer, documents: list[Document]) -> None:
     assert len(documents) > 2_000
     context = json.dumps(httpx.get(f"{server.url}/context.jsonld").json()["@context"]).encode()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
