@@ -15,7 +15,7 @@ import pytest
 from tests.assertions import assert_problem
 from tests.protocol.conftest import RunningServer, run_server
 
-LIMIT_S = 1.0
+LIMIT_S = 3.0
 # Sorted, so that its time is over before it has a first row.
 SORTED = "SELECT * WHERE { ?a ?b ?c . ?d ?e ?f } ORDER BY ?c ?f"
 # Rows at once, and never an end.
