@@ -197,10 +197,19 @@ class WorkerConnection(asyncio.BufferedProtocol):
         self.jobs = deque(_SINK if each is receiver else each for each in self.jobs)
 
     def make_nice(self) -> None:
-        """Let every other process go first; there is no way back for an ordinary user."""
+        """Let every other process go first."""
         self.is_nice = True
         if self.process.poll() is None:
             os.setpriority(os.PRIO_PROCESS, self.process.pid, _NICE)
+
+    def make_ordinary(self) -> bool:
+        """Whether it has the priority of the server again, which only a privileged user can give back."""
+        try:
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, os.getpriority(os.PRIO_PROCESS, 0))
+        except (PermissionError, ProcessLookupError):
+            return False
+        self.is_nice = False
+        return True
 
     def kill(self) -> None:
         """End the worker at once, whatever it does."""

@@ -184,17 +184,29 @@ class QueryPool:
         worker.begun = time.monotonic()
         if worker.is_lost or self._is_closed:
             return
-        if worker.is_nice:
-            # There is no way back to an ordinary priority.
-            worker.kill()
-        elif worker.is_dropping:
+        if worker.is_dropping:
             # What is left is unwanted; the worker says when it has forgotten it.
             return
+        if worker.is_nice:
+            self._take_back(worker)
         elif worker.jobs:
             self._begin(worker)
         else:
             self._offer(worker)
         self._dispatch()
+
+    def _take_back(self, worker: WorkerConnection) -> None:
+        """A worker is done with a long query: its caches are warm, so it stays, and who was idle longest goes."""
+        if not worker.make_ordinary():
+            worker.kill()
+            return
+        self._long.discard(worker)
+        self._quick.add(worker)
+        self._offer(worker)
+        if len(self._quick) > self.limits.workers and self._idle[0] is not worker:
+            spare = self._idle.pop(0)
+            self._quick.discard(spare)
+            spare.kill()
 
     def note_lost(self, worker: WorkerConnection) -> None:
         """A worker is gone: what it was at is lost, what was behind that is asked elsewhere (connection.Overseer)."""
@@ -282,6 +294,10 @@ class QueryPool:
         if self._is_closed:
             worker.kill()
             await _bury(worker)
+            return
+        if len(self._quick) >= self.limits.workers:
+            # One that was at a long query came back meanwhile.
+            worker.kill()
             return
         self._quick.add(worker)
         self._offer(worker)
