@@ -143,7 +143,7 @@ def _run_kg(*arguments: str) -> str:
 
 def _churn(releases_dir: Path, directory: Path, *, writes: int, keep: int) -> None:
     """Write very often, with retention: what it writes to disk, and what is on disk in the end."""
-    with run_writable(releases_dir, directory) as running, running.client() as client:
+    with run_writable(releases_dir, directory) as running, running.client(running.admin) as client:
         client.put(_URL, content="<urn:x:a> <urn:x:b> -1 .", headers=TURTLE).raise_for_status()
         writer = _find_writer(running.server)
         seconds, sent, growth = [], 0, []
