@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -147,7 +146,6 @@ class _Transaction:
         self._base = base
         self._states = states
         self._assembled = assembled
-        self._sequence = find_next_sequence(settings.releases_dir)
         self._timings: dict[str, float] = {}
         self._lap_start = time.perf_counter()
 
@@ -171,12 +169,8 @@ class _Transaction:
         if candidate.delta:
             self._curation.settle(candidate, self._work.writer)
         self._end_lap("apply")
-        changes = self._list_changes(candidate.delta)
-        # To unpack, digest and pack takes no lock of the interpreter, so it goes on beside the judging.
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            packing = pool.submit(self._pack, changes)
-            report = self._curation.judge(candidate, manifest, end_lap=self._end_lap)
-            after = self._find_states(candidate)
+        report = self._curation.judge(candidate, manifest, end_lap=self._end_lap)
+        after = self._find_states(candidate)
 
         def conclude(release: Release, *, is_new: bool) -> Outcome:
             return Outcome(
@@ -194,8 +188,7 @@ class _Transaction:
             return conclude(self._base, is_new=False)
         self._end_lap("compare")
         candidate.store.flush()
-        instant = find_instant()
-        release_id = self._assemble(candidate, after, report, written, packing.result())
+        release_id, instant = self._assemble(candidate, after, report, written), find_instant()
         del candidate
         # What the engine notes about itself is a third of what a small write takes on disk.
         (self._assembled / STORE_NAME / "LOG").unlink(missing_ok=True)
@@ -234,35 +227,26 @@ class _Transaction:
     def _sort(self, quads: Iterable[ox.Quad]) -> Iterator[bytes]:
         return iter_sorted_lines(quads, is_plain=self._settings.is_plain)
 
-    def _list_changes(self, delta: Delta) -> list[Change]:
-        """The lines that came and went, in their order."""
-        came = (Change("A", line) for line in self._sort(delta.added))
-        went = (Change("D", line) for line in self._sort(delta.removed))
-        return sorted([*came, *went], key=lambda each: each.line)
-
-    def _pack(self, changes: Sequence[Change]) -> str:
-        """The digest of the content of the release to be, once that is written; empty where nothing is wanted."""
-        if not changes or self._work.is_dry_run:
-            return ""
-        with (self._assembled / CONTENT_NAME).open("wb") as output:
-            digest = change_content(self._base.content_path, changes, output, quads=self._base.manifest.statements)
-        with open_gzip(self._assembled / CHANGES_NAME) as output:
-            write_patch(changes, output, release=self._name(digest), parent=self._base.id)
-        return digest
-
-    def _name(self, digest: str) -> str:
-        return f"{self._sequence:04d}-{digest[:8]}"
-
     def _assemble(
-        self,
-        candidate: Candidate,
-        states: Mapping[str, GraphState],
-        report: Report,
-        written: Sequence[str],
-        digest: str,
+        self, candidate: Candidate, states: Mapping[str, GraphState], report: Report, written: Sequence[str]
     ) -> str:
         """The id of the release, once its files are there."""
-        release_id = self._name(digest)
+        delta = candidate.delta
+        changes = sorted(
+            [
+                *(Change("A", line) for line in self._sort(delta.added)),
+                *(Change("D", line) for line in self._sort(delta.removed)),
+            ],
+            key=lambda each: each.line,
+        )
+        with (self._assembled / CONTENT_NAME).open("wb") as output:
+            content_digest = change_content(
+                self._base.content_path, changes, output, quads=self._base.manifest.statements
+            )
+        sequence = find_next_sequence(self._settings.releases_dir)
+        release_id = f"{sequence:04d}-{content_digest[:8]}"
+        with open_gzip(self._assembled / CHANGES_NAME) as output:
+            write_patch(changes, output, release=release_id, parent=self._base.id)
         write_graphs(states, self._assembled)
         (self._assembled / REPORT_NAME).write_bytes(report.to_turtle())
         (self._assembled / PENDING_NAME).touch()
@@ -270,9 +254,9 @@ class _Transaction:
         manifest = replace(
             before,
             id=release_id,
-            sequence=self._sequence,
+            sequence=sequence,
             parent=self._base.id,
-            digest=digest,
+            digest=content_digest,
             counts=candidate.count(before.counts, graphs=sum(1 for graph in states if graph)),
             versions={"chap-kg": version("chap-kg"), "pyoxigraph": ox.__version__},
             has_changes=True,
