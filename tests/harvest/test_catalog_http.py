@@ -31,8 +31,10 @@ PATHS = {"/catalog": "/catalog", "/.well-known/void": "/void", "/.well-known/spa
 
 
 @pytest.fixture(scope="module")
-def described(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def described(releases_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The descriptions of 250 datasets."""
+    release = Releases(releases_dir).current()
+    assert release is not None
     return write_catalog(tmp_path_factory.mktemp("many") / "many", release, dumps=make_dumps(release, 250))
 
 
