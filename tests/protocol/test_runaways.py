@@ -29,8 +29,8 @@ SETTINGS = {
     "query_long_workers": 2,
     "query_queue": 4,
     "query_queue_wait_s": QUEUE_S,
-    # Spent within the round, so that refusals by budget come too.
-    "client_budget_s": 6,
+    # Spent by the first two that come to the limit, so that refusals by budget come too, on a busy machine as well.
+    "client_budget_s": 2.5,
     "client_earned_per_s": 0.1,
 }
 
@@ -93,7 +93,7 @@ def test_runaways_are_stopped_and_nothing_goes_on(releases_dir: Path, tmp_path: 
         statuses = [each.response.status_code for each in told]
         assert set(statuses) <= {429, 503, 504}, statuses
         assert statuses.count(504) >= 2
-        assert statuses.count(429) + statuses.count(503) >= 1
+        assert statuses.count(429) >= 1
         assert statuses.count(503) >= 1
         for each in told:
             if each.response.status_code == 504:
