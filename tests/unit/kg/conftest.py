@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pyoxigraph import Literal, NamedNode, Quad
 
+from kg.release import Release, Releases
 from kg.terms import CHAP, GRAPH, PROVENANCE_GRAPH
 
 OPEN = "http://creativecommons.org/licenses/by/4.0/"
@@ -29,6 +32,26 @@ def make_quads(*names: str) -> list[Quad]:
         quads.append(Quad(cluster, label, Literal(f"Cluster „{name}“", language="de"), first))
         quads.append(Quad(cluster, NamedNode(CHAP + "note"), Literal('64283\n"D"'), restricted))
     return quads
+
+
+def publish(root: Path, *names: str, licences: tuple[str, ...] = (OPEN,)) -> Release:
+    """A release of such clusters."""
+    return (
+        Releases(root)
+        .publish(
+            quads=iter(make_quads(*names)),
+            open_licences=licences,
+            manifest_extra={"report": {"violations": 0}},
+            report_turtle=b"# conforms\n",
+            prefixes={"chap": "https://w3id.org/chap/def#"},
+        )
+        .release
+    )
+
+
+def names_in(root: Path) -> set[str]:
+    """What is in a directory."""
+    return {path.name for path in root.iterdir()}
 
 
 @pytest.fixture
