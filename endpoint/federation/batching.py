@@ -19,8 +19,9 @@ from endpoint.sparql.lexer import VOLATILE, Kind, Token, iter_tokens
 __all__ = ["BindingPlan", "is_anchored", "name_variables", "plan_bindings", "write_batches"]
 
 _FORMS: Final = frozenset(["SELECT", "CONSTRUCT", "ASK", "DESCRIBE"])
-# What the engine calls a variable that the query has not named, anew each time.
-_MADE_UP: Final = re.compile(r"[?$][0-9a-f]{32}")
+# What the engine calls a variable that the query has not named, anew each time: a number of 128 bits, leading zeros
+# dropped, so one in sixteen has fewer than 32 digits. One shorter than 24 is not to be expected.
+_MADE_UP: Final = re.compile(r"[?$][0-9a-f]{24,32}")
 _WHOLE: Final = ("SELECT", "*", "WHERE", "{")
 
 

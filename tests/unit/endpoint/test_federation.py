@@ -9,7 +9,7 @@ import pyoxigraph as ox
 import pytest
 
 from endpoint.federation.addresses import is_public
-from endpoint.federation.batching import is_anchored, plan_bindings, write_batches
+from endpoint.federation.batching import is_anchored, name_variables, plan_bindings, write_batches
 from endpoint.federation.breaker import Breaker, BreakerOpen
 from endpoint.federation.cache import AnswerCache, KeptAnswer
 from endpoint.federation.calls import find_calls
@@ -179,6 +179,13 @@ def test_cache_keeps_within_its_capacity_and_time() -> None:
 def test_pattern_with_a_constant_is_anchored(query: str, expected: bool) -> None:
     ox.Store().query(query)
     assert is_anchored(query) is expected
+
+
+@pytest.mark.parametrize("number", [2**128 - 1, 2**124 - 1, 2**108], ids="{:x}".format)
+def test_variable_that_the_engine_makes_up_gets_a_stable_name(number: int) -> None:
+    """The engine drops the leading zeros of its numbers, so their lengths differ."""
+    query = f"SELECT * WHERE {{ ?s <urn:x:p> ?{number:x} . ?{number:x} <urn:x:q> ?cafe }}"
+    assert name_variables(query) == "SELECT * WHERE { ?s <urn:x:p> ?anonymous1 . ?anonymous1 <urn:x:q> ?cafe }"
 
 
 def test_variable_of_a_path_without_length_is_told_no_values() -> None:
