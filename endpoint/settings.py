@@ -50,7 +50,8 @@ class EndpointSettings:
     )
     query_workers: int = field(default=max(2, 2 * _CORES), metadata={"help": "processes ready for queries"})
     query_long_workers: int = field(
-        default=max(1, _CORES), metadata={"help": "further processes for queries that take long"}
+        default=max(1, _CORES),
+        metadata={"help": "further processes for queries that take long; as many again for results on their way"},
     )
     query_long_after_s: float = field(default=1.0, metadata={"help": "seconds after which a query counts as long"})
     query_timeout_s: float = field(default=30.0, metadata={"help": "seconds after which a query is stopped"})

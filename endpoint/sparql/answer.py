@@ -40,6 +40,7 @@ class Answer:
         "_spending",
         "_timeout_s",
         "_waiter",
+        "has_begun",
         "held_bytes",
         "is_complete",
         "job",
@@ -62,7 +63,8 @@ class Answer:
         self.worker: WorkerConnection | None = None
         self.started = time.monotonic()
         self.reason: StopReason | None = None
-        # Whether all of it has come from the worker.
+        # Whether some of it, and whether all of it, has come from the worker.
+        self.has_begun = False
         self.is_complete = False
         # The result and its rows, where it came in one piece.
         self.whole: bytes | None = None
@@ -120,6 +122,7 @@ class Answer:
     def receive(self, frame: Frame) -> None:
         """Take the next frame from the worker (connection.Receiver)."""
         self._frames.append(frame)
+        self.has_begun = True
         self.held_bytes += len(frame.body)
         if frame.kind in FINAL:
             self.is_complete = True

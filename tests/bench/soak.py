@@ -35,7 +35,7 @@ _SETTINGS = {
     "query_workers": _WORKERS,
     "query_long_workers": 2,
     "query_long_after_s": 1,
-    "query_timeout_s": 2,
+    "query_timeout_s": 5,
     "cache_mib": 2,
     "client_budget_s": 1_000_000,
 }

@@ -94,6 +94,20 @@ def test_long_queries_beyond_their_places_are_sent_away(server: RunningServer) -
     assert max(latencies) < 3
 
 
+def test_result_on_its_way_is_not_cut_off_for_long_queries(server: RunningServer) -> None:
+    def count_long() -> int:
+        return int(client.get("/health/ready").json()["pool"]["long"])
+
+    with ThreadPoolExecutor(1) as threads, server.client() as client:
+        endless = threads.submit(client.post, "/sparql", data={"query": ENDLESS})
+        assert wait_until(lambda: count_long() == 1, seconds=3)
+        with client.stream("POST", "/sparql", data={"query": HUGE}, headers={"Accept": "text/csv"}) as response:
+            assert wait_until(lambda: count_long() == 2 or endless.done(), seconds=3)
+            assert not endless.done()
+            assert next(response.iter_raw())
+        assert endless.result().status_code == 504
+
+
 def test_many_waiting_queries_are_sent_away(releases_dir: Path, tmp_path: Path) -> None:
     settings = {"query_workers": 1, "query_queue": 1, "query_queue_wait_s": 0.5, "query_long_after_s": 60}
     with (
