@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import pyoxigraph as ox
-
 from kg.candidate import Candidate
 from kg.errors import GraphReadOnly, InvalidIri, WriteForbidden
 from kg.infer import find_inferred
@@ -123,8 +121,7 @@ class _Curated:
         if base.extra.get("shapes") != digest_shapes(shapes_dir):
             # Nobody has judged the rest by these shapes.
             return validate(candidate.store, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
-        subjects = {quad.subject for quad in candidate.delta if isinstance(quad.subject, ox.NamedNode)}
-        around = extract_change(candidate.store, subjects, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
+        around = extract_change(candidate.store, [*candidate.delta], shapes_dir=shapes_dir, ontology_dir=ontology_dir)
         end_lap("extract")
         report = validate_change(candidate.store, around, shapes_dir=shapes_dir, ontology_dir=ontology_dir)
         end_lap("engine")

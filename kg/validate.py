@@ -21,7 +21,7 @@ from kg.tables import RecordRef
 from kg.terms import SCHEME
 from kg.validation import engine
 from kg.validation.findings import Finding, Term
-from kg.validation.reach import Surroundings, find_surroundings, measure_reach
+from kg.validation.reach import Surroundings, find_layers, find_surroundings
 from kg.validation.shapes import RDF, RDFS, SH, Shapes, get_name, load_shapes
 
 __all__ = ["Report", "Result", "Trace", "digest_shapes", "extract_change", "validate", "validate_change"]
@@ -82,18 +82,18 @@ def digest_shapes(shapes_dir: Path) -> str:
 
 
 def extract_change(
-    data: ox.Store, subjects: Collection[ox.NamedNode], *, shapes_dir: Path, ontology_dir: Path
+    data: ox.Store, changed: Collection[ox.Quad], *, shapes_dir: Path, ontology_dir: Path
 ) -> Surroundings | None:
-    """What has to be validated when statements about these subjects came or went; None where that is everything.
+    """What has to be validated when these statements came or went; None where that is everything.
 
     Args:
         data: the store, with the change made.
-        subjects: what statements came or went about.
+        changed: the statements; of which graphs does not matter.
         shapes_dir: as of :func:`validate`.
         ontology_dir: as of :func:`validate`.
     """
-    reach = measure_reach(load_shapes(shapes_dir, ontology_dir))
-    return None if reach is None else find_surroundings(data, subjects, reach=reach)
+    layers = find_layers(load_shapes(shapes_dir, ontology_dir))
+    return None if layers is None else find_surroundings(data, changed, layers=layers)
 
 
 def validate_change(data: ox.Store, around: Surroundings | None, *, shapes_dir: Path, ontology_dir: Path) -> Report:

@@ -3,8 +3,9 @@
 There is a lane of ``workers`` processes for any query. A query that takes longer than ``long_after_s`` leaves it for
 the long lane, at a lower priority, and a fresh process takes its place, so short queries always find one. When the
 long lane is full, the query is stopped: the client may come again. Half of that lane is for queries whose result is
-on its way already, since a result that is cut off cannot be told to come again later. At ``timeout_s`` every query is stopped. A worker
-is stopped by killing it, since the engine cannot be asked to stop (ARCHITECTURE, "killable worker processes").
+on its way already, since a result that is cut off cannot be told to come again later. At ``timeout_s`` every query is
+stopped. A worker is stopped by killing it, since the engine cannot be asked to stop (ARCHITECTURE, "killable worker
+processes").
 
 No more workers begin at once than there are cores. While they are at queries that take no time, each is given a few
 more ahead; when one does take time, those behind it are taken back and asked elsewhere (decision 0017).

@@ -1,24 +1,29 @@
 """How far shapes look: which nodes a change of statements can make fit or not fit, and what their shapes look at.
 
 A path is one property (kg.validation.shapes), so a shape looks at the statements about its focus node, at those about
-the values of that, and so on, as many steps as property shapes stand inside each other. So a changed statement matters
-to the nodes that reach its subject in fewer steps, and to no others.
+the values of that, and so on, as many steps as property shapes stand inside each other; beyond the focus node itself
+only at those with the few predicates that they name. So a changed statement matters to its subject, and to the nodes
+from which so many steps lead there as some shape takes to look at its predicate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Final, TypeAlias
 
 import pyoxigraph as ox
 
 from kg.validation.shapes import RDF, SH, Shapes
 
-__all__ = ["Surroundings", "find_surroundings", "measure_reach"]
+__all__ = ["Layer", "Surroundings", "find_layers", "find_surroundings"]
 
 _Node: TypeAlias = ox.NamedNode | ox.BlankNode
+Layer: TypeAlias = frozenset[ox.NamedNode] | None
+"""The predicates of the statements that shapes look at, so many steps from a focus node; None are all."""
+
 # Beyond this many nodes it is cheaper to look at everything.
 _MOST: Final = 20_000
 # What keeps the focus node, what goes on to its values, and what nobody can see the reach of.
@@ -26,7 +31,9 @@ _SAME: Final = tuple(ox.NamedNode(SH + name) for name in ("node", "not", "proper
 _LISTS: Final = tuple(ox.NamedNode(SH + name) for name in ("and", "or", "xone"))
 _UNKNOWN: Final = tuple(ox.NamedNode(SH + name) for name in ("sparql", "targetObjectsOf", "select", "ask"))
 _PATH: Final = ox.NamedNode(SH + "path")
+_COMPARED: Final = tuple(ox.NamedNode(SH + name) for name in ("equals", "disjoint", "lessThan", "lessThanOrEquals"))
 _CLASS: Final = ox.NamedNode(SH + "class")
+_CLOSED: Final = ox.NamedNode(SH + "closed")
 _TYPE: Final = ox.NamedNode(RDF + "type")
 _FIRST: Final = ox.NamedNode(RDF + "first")
 _REST: Final = ox.NamedNode(RDF + "rest")
@@ -41,74 +48,103 @@ class Surroundings:
 
 
 @lru_cache(maxsize=4)
-def measure_reach(shapes: Shapes) -> int | None:
-    """How many steps the shapes look away from a focus node; None where that cannot be told."""
+def find_layers(shapes: Shapes) -> tuple[Layer, ...] | None:
+    """What shapes look at, by steps from a focus node; None where that cannot be told.
+
+    Of the focus node that is everything: which shapes are for it depends on its statements, too.
+    """
     graph = shapes.graph
     if any(True for predicate in _UNKNOWN for _ in graph.quads_for_pattern(None, predicate, None)):
         return None
-    known: dict[_Node, int] = {}
+    known: dict[_Node, tuple[Layer, ...]] = {}
 
-    def measure(shape: _Node, above: frozenset[_Node]) -> int:
+    def measure(shape: _Node, above: frozenset[_Node]) -> tuple[Layer, ...]:
         if shape in above:
             raise RecursionError
         if shape not in known:
-            inner = [measure(each, above | {shape}) for each in _iter_parts(graph, shape)]
-            reach = max(inner, default=0)
-            if any(True for _ in graph.quads_for_pattern(shape, _PATH, None)):
-                # The values themselves are named in the statements of the node; their class is said in their own.
-                looks_on = bool(inner) or any(True for _ in graph.quads_for_pattern(shape, _CLASS, None))
-                reach += looks_on
-            known[shape] = reach
+            parts = [measure(each, above | {shape}) for each in _iter_parts(graph, shape)]
+            # A class is looked at where the shape looks: at the values, if it has a path.
+            seen = _merge([*parts, (frozenset([_TYPE] if _list_objects(graph, shape, _CLASS) else ()),)])
+            paths = [*_list_objects(graph, shape, _PATH)]
+            compared = [each for predicate in _COMPARED for each in _list_objects(graph, shape, predicate)]
+            own: Layer = frozenset(each for each in (*paths, *compared) if isinstance(each, ox.NamedNode))
+            if _list_objects(graph, shape, _CLOSED):
+                own = None
+            known[shape] = (own, *seen) if paths else _merge([(own,), seen])
         return known[shape]
 
     nodes = {quad.subject for quad in graph if isinstance(quad.subject, ox.NamedNode | ox.BlankNode)}
     try:
-        return max((measure(each, frozenset()) for each in nodes), default=0)
+        _, *beyond = _merge(measure(each, frozenset()) for each in nodes) or (None,)
     except RecursionError:
         return None
+    while beyond and beyond[-1] == frozenset():
+        beyond.pop()
+    return (None, *beyond)
 
 
-def find_surroundings(store: ox.Store, subjects: Iterable[ox.NamedNode], *, reach: int) -> Surroundings | None:
-    """What has to be looked at when statements about these subjects came or went; None where that is too much."""
-    focus = set(subjects)
-    fringe = focus
-    for _ in range(reach):
-        fringe = {
+def find_surroundings(
+    store: ox.Store, changed: Collection[ox.Quad], *, layers: tuple[Layer, ...]
+) -> Surroundings | None:
+    """What has to be looked at when these statements came or went; None where that is too much."""
+    focus = {quad.subject for quad in changed if isinstance(quad.subject, ox.NamedNode)}
+    before: set[ox.NamedNode] = set()
+    for layer in reversed(layers[1:]):
+        before |= {
             quad.subject
-            for node in fringe
+            for quad in changed
+            if isinstance(quad.subject, ox.NamedNode) and (layer is None or quad.predicate in layer)
+        }
+        before = {
+            quad.subject
+            for node in before
             for quad in store.quads_for_pattern(None, None, node)
             if isinstance(quad.subject, ox.NamedNode)
-        } - focus
-        focus |= fringe
+        }
+        focus |= before
         if len(focus) > _MOST:
             return None
     data = ox.Store()
-    seen: set[ox.NamedNode] = set()
-    fringe = focus
-    for _ in range(reach + 1):
-        seen |= fringe
-        if len(seen) > _MOST:
+    fringe, read = focus, 0
+    for layer in layers:
+        read += len(fringe)
+        if read > _MOST:
             return None
-        further: set[ox.NamedNode] = set()
-        for node in fringe:
-            triples = {quad.triple for quad in store.quads_for_pattern(node, None, None)}
-            data.extend(ox.Quad(*each) for each in triples)
-            # What the classes of a node are narrower than comes from the ontology (kg.validate).
-            further |= {
-                each.object for each in triples if each.predicate != _TYPE and isinstance(each.object, ox.NamedNode)
-            }
-        fringe = further - seen
+        triples = {triple for node in fringe for triple in _iter_about(store, node, layer)}
+        data.extend(ox.Quad(*each) for each in triples)
+        # What the classes of a node are narrower than comes from the ontology (kg.validate).
+        fringe = {
+            each.object for each in triples if each.predicate != _TYPE and isinstance(each.object, ox.NamedNode)
+        } - focus
     return Surroundings(frozenset(each.value for each in focus), data)
+
+
+def _merge(stacks: Iterable[tuple[Layer, ...]]) -> tuple[Layer, ...]:
+    """What any of them looks at, step by step."""
+    return tuple(
+        None if any(each is None for each in layers) else frozenset().union(*(each for each in layers if each))
+        for layers in zip_longest(*stacks, fillvalue=frozenset())
+    )
+
+
+def _iter_about(store: ox.Store, node: ox.NamedNode, layer: Layer) -> Iterator[ox.Triple]:
+    for predicate in [None] if layer is None else layer:
+        for quad in store.quads_for_pattern(node, predicate, None):
+            yield quad.triple
+
+
+def _list_objects(graph: ox.Store, shape: _Node, predicate: ox.NamedNode) -> list[object]:
+    return [quad.object for quad in graph.quads_for_pattern(shape, predicate, None)]
 
 
 def _iter_parts(graph: ox.Store, shape: _Node) -> Iterator[_Node]:
     for predicate in _SAME:
-        for quad in graph.quads_for_pattern(shape, predicate, None):
-            if isinstance(quad.object, ox.NamedNode | ox.BlankNode):
-                yield quad.object
+        for part in _list_objects(graph, shape, predicate):
+            if isinstance(part, ox.NamedNode | ox.BlankNode):
+                yield part
     for predicate in _LISTS:
-        for quad in graph.quads_for_pattern(shape, predicate, None):
-            yield from _iter_list(graph, quad.object)
+        for head in _list_objects(graph, shape, predicate):
+            yield from _iter_list(graph, head)
 
 
 def _iter_list(graph: ox.Store, head: object) -> Iterator[_Node]:

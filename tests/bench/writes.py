@@ -32,8 +32,11 @@ from tests.writes.conftest import TURTLE, WRITTEN, run_writable
 
 __all__ = ["main"]
 
-_THING = "https://w3id.org/chap/id/organisation/de-holm"
-_ENTITY = f'<{_THING}> <http://www.w3.org/2000/01/rdf-schema#comment> "number {{number}}"@en .'
+_GRAPH = f"{WRITTEN}holm-bench"
+_ENTITY = (
+    "<https://w3id.org/chap/id/organisation/de-holm> <http://www.w3.org/2000/01/rdf-schema#comment> "
+    '"number {number}"@en .'
+)
 _MOST_BYTES = 50_000_000
 _STEP = re.compile(r"([\w-]+);dur=([\d.]+)")
 
@@ -81,7 +84,7 @@ class _Put:
         """How many seconds it took, and the milliseconds of each step."""
         started = time.perf_counter()
         response = self._client.put(
-            f"/graph-store?graph={WRITTEN}holm-bench", content=_ENTITY.format(number=number), headers=TURTLE
+            f"/graph-store?graph={_GRAPH}", content=_ENTITY.format(number=number), headers=TURTLE
         )
         seconds = time.perf_counter() - started
         response.raise_for_status()
@@ -93,9 +96,8 @@ def _time_gates(release: Release) -> Mapping[str, float]:
     settings = KgSettings()
     constraints = load_shapes(settings.shapes_dir, settings.ontology_dir).constraints
     store = open_read_only(release.store_path)
-    around = extract_change(
-        store, [ox.NamedNode(_THING)], shapes_dir=settings.shapes_dir, ontology_dir=settings.ontology_dir
-    )
+    changed = [*store.quads_for_pattern(None, None, None, ox.NamedNode(_GRAPH))]
+    around = extract_change(store, changed, shapes_dir=settings.shapes_dir, ontology_dir=settings.ontology_dir)
     assert around is not None
     with tempfile.TemporaryDirectory(prefix="chap-gate-") as name:
         part, whole = Path(name) / "part.nq", Path(name) / "whole.nq"

@@ -6,48 +6,97 @@ import pyoxigraph as ox
 import pytest
 
 from kg.release import Release
+from kg.report import Result
 from kg.settings import KgSettings
 from kg.store import open_read_only
 from kg.terms import THING
 from kg.validate import extract_change, validate, validate_change
-from kg.validation.reach import measure_reach
+from kg.validation.reach import find_layers
 from kg.validation.shapes import Shapes
 
 PREFIXES = "@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix : <urn:x:> . "
+TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+SHAPES, ONTOLOGY = KgSettings().shapes_dir, KgSettings().ontology_dir
 
 
-def measure(turtle: str) -> int | None:
+def measure(turtle: str) -> list[set[str] | None] | None:
     graph = ox.Store()
     graph.extend(ox.parse(PREFIXES + turtle, format=ox.RdfFormat.TURTLE))
-    return measure_reach(Shapes(graph=graph, constraints="", messages={}, ontology=ox.Store()))
+    layers = find_layers(Shapes(graph=graph, constraints="", messages={}, ontology=ox.Store()))
+    if layers is None:
+        return None
+    assert layers[0] is None
+    return [None if each is None else {predicate.value[-1] for predicate in each} for each in layers[1:]]
 
 
 @pytest.mark.parametrize(
-    ("turtle", "reach"),
+    ("turtle", "beyond"),
     [
-        (":a sh:property :b . :b sh:path :p ; sh:minCount 1 .", 0),
-        (":a sh:property :b . :b sh:path :p ; sh:class :C .", 1),
-        (":a sh:node :b . :b sh:property :c . :c sh:path :p ; sh:pattern 'x' .", 0),
-        (":a sh:property :b . :b sh:path :p ; sh:node :c . :c sh:property :d . :d sh:path :q ; sh:class :C .", 2),
-        (":a sh:or ( :b :c ) . :b sh:path :p . :c sh:path :p ; sh:not :d . :d sh:property :e . :e sh:path :q .", 1),
-        (":a sh:property :b . :b sh:path :p ; sh:qualifiedValueShape [ sh:class :C ] .", 1),
+        (":a sh:property :b . :b sh:path :p ; sh:minCount 1 .", []),
+        (":a sh:property :b . :b sh:path :p ; sh:class :C .", [{"e"}]),
+        (":a sh:node :b . :b sh:property :c . :c sh:path :p ; sh:pattern 'x' .", []),
+        (":a sh:property :b . :b sh:path :p ; sh:node :c . :c sh:nodeKind sh:IRI .", []),
+        (
+            ":a sh:property :b . :b sh:path :p ; sh:node :c . :c sh:property :d . :d sh:path :q ; sh:class :C .",
+            [{"q", "e"}, {"e"}],
+        ),
+        (
+            ":a sh:or ( :b :c ) . :b sh:path :p . :c sh:path :p ; sh:not :d . :d sh:property :e . "
+            ":e sh:path :q ; sh:disjoint :r .",
+            [{"q", "r"}],
+        ),
+        (":a sh:property :b . :b sh:path :p ; sh:qualifiedValueShape [ sh:class :C ] .", [{"e"}]),
+        (":a sh:property :b . :b sh:path :p ; sh:node :c . :c sh:closed true .", [None]),
         (":a sh:property :b . :b sh:path :p ; sh:node :a .", None),
         (":a sh:targetObjectsOf :p .", None),
         (":a sh:sparql [ sh:select 'SELECT' ] .", None),
     ],
 )
-def test_reach_is_how_deep_property_shapes_stand_inside_each_other(turtle: str, reach: int | None) -> None:
-    assert measure(turtle) == reach
+def test_layers_are_what_property_shapes_inside_each_other_look_at(
+    turtle: str, beyond: list[set[str] | None] | None
+) -> None:
+    assert measure(turtle) == beyond
 
 
-def test_part_is_judged_as_the_whole_is(release: Release) -> None:
-    settings = KgSettings()
-    store = open_read_only(release.store_path)
-    whole = set(validate(store, shapes_dir=settings.shapes_dir, ontology_dir=settings.ontology_dir).results)
-    subjects = sorted({quad.subject.value for quad in store if str(quad.subject).startswith(f"<{THING}")})
-    for iri in subjects[::97]:
-        folders = {"shapes_dir": settings.shapes_dir, "ontology_dir": settings.ontology_dir}
-        report = validate_change(store, extract_change(store, [ox.NamedNode(iri)], **folders), **folders)
-        part = set(report.results)
-        assert part <= whole
-        assert {each for each in part if each.focus == iri} == {each for each in whole if each.focus == iri}
+@pytest.fixture(scope="module")
+def data(release: Release) -> ox.Store:
+    """The shipped data, to be changed."""
+    store = ox.Store()
+    store.extend(open_read_only(release.store_path).quads_for_pattern(None, None, None, ox.DefaultGraph()))
+    return store
+
+
+@pytest.fixture(scope="module")
+def findings(data: ox.Store) -> frozenset[Result]:
+    return frozenset(validate(data, shapes_dir=SHAPES, ontology_dir=ONTOLOGY).results)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        ("organisation/de-edith", TYPE),
+        ("organisation/de-holm", TYPE),
+        ("place/de-frankfurt", TYPE),
+        ("organisation/de-holm", "https://w3id.org/chap/def#kind"),
+        ("organisation/de-holm", "http://www.w3.org/2004/02/skos/core#prefLabel"),
+        ("", "https://w3id.org/chap/def#role"),
+        ("", "http://www.w3.org/2004/02/skos/core#inScheme"),
+    ],
+    ids=lambda each: each[0] or each[1].rpartition("#")[2],
+)
+def test_part_is_judged_as_the_whole_is(data: ox.Store, findings: frozenset[Result], pattern: tuple[str, str]) -> None:
+    subject = ox.NamedNode(f"{THING}{pattern[0]}") if pattern[0] else None
+    gone = [*data.quads_for_pattern(subject, ox.NamedNode(pattern[1]), None)][:40]
+    assert gone
+    for quad in gone:
+        data.remove(quad)
+    try:
+        around = extract_change(data, gone, shapes_dir=SHAPES, ontology_dir=ONTOLOGY)
+        assert around is not None
+        part = frozenset(validate_change(data, around, shapes_dir=SHAPES, ontology_dir=ONTOLOGY).results)
+        whole = frozenset(validate(data, shapes_dir=SHAPES, ontology_dir=ONTOLOGY).results)
+    finally:
+        data.extend(gone)
+    assert part == {each for each in whole if each.focus in around.focus}
+    assert {each for each in whole ^ findings if each.focus not in around.focus} == set()
+    assert part - findings
