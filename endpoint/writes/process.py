@@ -94,6 +94,10 @@ class WriterProcess:
             line = await self._read_line(running, _COMMIT_S)
             if line is None:
                 raise Problem("write-unclear", 504, "The disk is slow; see in /releases whether this was published.")
+            if not line:
+                problem = await self._explain_end()
+                detail = "The writer ended while it published; see in /releases whether this was published."
+                raise Problem("write-unclear", 500, detail) from problem
         if not line:
             raise await self._explain_end()
         return decode_event(line)

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -29,7 +30,7 @@ from kg.commit import WORKSPACE
 from kg.manifest import UNCOMMITTED_NAME
 from kg.settings import KgSettings
 from tests.protocol.conftest import RunningServer, start_server
-from tests.protocol.processes import find_workers
+from tests.protocol.processes import find_workers, find_writer
 from tests.writes.conftest import TURTLE, WRITTEN, run_writable
 from tests.writes.counter import READERS, WRITERS, count_together
 
@@ -42,16 +43,16 @@ _QUERY = f"""SELECT ?here ?double ?merged {{
   GRAPH <{_GRAPH}> {{ <urn:x:crash> <urn:x:value> ?here ; <urn:x:double> ?double }}
   <urn:x:crash> <urn:x:value> ?merged
 }}"""
-_LONGEST_WRITE_S = 1.0
-_LONGEST_COMMIT_S = 0.03
+_LONGEST_COMMIT_S = 0.01
 _MIB = 2**20
 
 
 @dataclass
 class Crashed:
-    """How far the writes had come that were killed, and all that should not be."""
+    """How far the writes had come that were killed, how many of them amid publishing, and all that should not be."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    amid_commit: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -63,6 +64,7 @@ def crash(releases_dir: Path, directory: Path, *, crashes: int, keep: int) -> Cr
     chance = random.Random(1)
     present: int | None = None
     is_acknowledged = False
+    longest_s = 0.0
     for number in range(crashes + 1):
         server = start_server(releases_dir, directory / "log", tokens_file=tokens_path)
         value = _read_value(server)
@@ -71,13 +73,21 @@ def crash(releases_dir: Path, directory: Path, *, crashes: int, keep: int) -> Cr
         present = value
         with ThreadPoolExecutor(1) as pool:
             if number < crashes:
+                started = time.monotonic()
                 answer = pool.submit(_put, server, number, token)
-                # Every third is killed while it is being published, the others at any moment.
-                has_begun = number % 3 == 0 and _wait_for_commit(releases_dir, answer)
-                time.sleep(chance.random() * (_LONGEST_COMMIT_S if has_begun else _LONGEST_WRITE_S))
-            for pid in (*find_workers(server.process.pid), server.process.pid):
-                os.kill(pid, signal.SIGKILL)
+                if number == 0:
+                    # It is left to end: so long may a write take after a start.
+                    answer.result()
+                    longest_s = time.monotonic() - started
+                # Every second is killed while it is being published, the others at any moment.
+                has_begun = number % 2 == 0 and _wait_for_commit(releases_dir, answer)
+                time.sleep(chance.random() * (_LONGEST_COMMIT_S if has_begun else longest_s))
+            # The server first, or it would tell the client of the writer's end.
+            for pid in (server.process.pid, *find_workers(server.process.pid)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             server.process.wait()
+            found.amid_commit += _is_amid_commit(releases_dir)
             is_acknowledged = number < crashes and answer.result()
         for command in (["doctor", "--repair"], ["release", "prune", "--keep", str(keep)]):
             if problem := _run_kg(*command, "--releases", str(releases_dir)):
@@ -124,9 +134,15 @@ def _read_value(server: RunningServer) -> int | None:
 def _wait_for_commit(releases_dir: Path, answer: Future[bool]) -> bool:
     """Whether a release was seen that is all there and not published yet."""
     while not answer.done():
-        if any(releases_dir.glob(f"{WORKSPACE}*/release/{UNCOMMITTED_NAME}")):
+        if _is_amid_commit(releases_dir):
             return True
     return False
+
+
+def _is_amid_commit(releases_dir: Path) -> bool:
+    return any(releases_dir.glob(f"{WORKSPACE}*/release/{UNCOMMITTED_NAME}")) or any(
+        releases_dir.glob(f"*/{UNCOMMITTED_NAME}")
+    )
 
 
 def _run_kg(*arguments: str) -> str:
@@ -145,7 +161,7 @@ def _churn(releases_dir: Path, directory: Path, *, writes: int, keep: int) -> No
     """Write very often, with retention: what it writes to disk, and what is on disk in the end."""
     with run_writable(releases_dir, directory) as running, running.client(running.admin) as client:
         client.put(_URL, content="<urn:x:a> <urn:x:b> -1 .", headers=TURTLE).raise_for_status()
-        writer = _find_writer(running.server)
+        writer = find_writer(running.server.process.pid)
         seconds, sent, growth = [], 0, []
         before, written = _disk_bytes(running.releases_dir), _written_bytes(writer)
         for number in range(writes):
@@ -180,11 +196,6 @@ def _written_bytes(pid: int) -> int:
     return int(line.split()[1])
 
 
-def _find_writer(server: RunningServer) -> int:
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in find_workers(server.process.pid)}
-    return next(pid for pid, command in commands.items() if b"endpoint.writes.worker" in command)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.durability", description=__doc__)
     parser.add_argument("--crashes", type=int, default=60)
@@ -206,7 +217,10 @@ def main() -> int:
         )
         _churn(releases_dir, directory / "churned", writes=options.writes, keep=options.keep)
         crashed = crash(releases_dir, directory / "crashed", crashes=options.crashes, keep=3)
-    print(f"killed during {options.crashes} writes: {dict(crashed.outcomes)}; {len(crashed.problems)} problems")
+    print(
+        f"killed during {options.crashes} writes, {crashed.amid_commit} of them amid publishing: "
+        f"{dict(crashed.outcomes)}; {len(crashed.problems)} problems"
+    )
     print("\n".join(crashed.problems), file=sys.stderr)
     return 1 if crashed.problems else 0
 

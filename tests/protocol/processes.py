@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["count_descriptors", "find_workers", "is_running", "resident_bytes", "wait_until"]
+__all__ = ["count_descriptors", "find_workers", "find_writer", "is_running", "resident_bytes", "wait_until"]
 
 
 def find_workers(server_pid: int) -> set[int]:
@@ -16,6 +16,12 @@ def find_workers(server_pid: int) -> set[int]:
     for task in Path(f"/proc/{server_pid}/task").iterdir():
         children += (task / "children").read_text(encoding="ascii").split()
     return {int(pid) for pid in children if is_running(int(pid))}
+
+
+def find_writer(server_pid: int) -> int:
+    """The process that carries out the writes of a server, once it has begun with one."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in find_workers(server_pid)}
+    return next(pid for pid, command in commands.items() if b"endpoint.writes.worker" in command)
 
 
 def is_running(pid: int) -> bool:
