@@ -8,7 +8,6 @@ answer is the same as without batches. Where that cannot be known, there is no b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,9 +18,6 @@ from endpoint.sparql.lexer import VOLATILE, Kind, Token, iter_tokens
 __all__ = ["BindingPlan", "is_anchored", "name_variables", "plan_bindings", "write_batches"]
 
 _FORMS: Final = frozenset(["SELECT", "CONSTRUCT", "ASK", "DESCRIBE"])
-# What the engine calls a variable that the query has not named, anew each time: a number of 128 bits, leading zeros
-# dropped, so one in sixteen has fewer than 32 digits. One shorter than 24 is not to be expected.
-_MADE_UP: Final = re.compile(r"[?$][0-9a-f]{24,32}")
 _WHOLE: Final = ("SELECT", "*", "WHERE", "{")
 
 
@@ -125,19 +121,23 @@ def is_anchored(query: str) -> bool:
         return True  # not known; the limits of the endpoint hold in any case
 
 
-def name_variables(query: str) -> str:
+def name_variables(query: str, text: str) -> str:
     """The query with stable names for the variables that the engine made up, so that a cache knows it again.
 
-    >>> name_variables("SELECT * WHERE { ?a ?3856acc26b74b76d0a5154f56c0ab590 1 }")
-    'SELECT * WHERE { ?a ?anonymous1 1 }'
+    Args:
+        query: what the engine asks of an endpoint, by names of its own that are others each time.
+        text: the query that it evaluates; the variables in it keep their names.
+
+    >>> name_variables("SELECT * WHERE { ?a <u:p> ?3856acc26b . ?3856acc26b <u:q> 1 }", "ASK { ?a <u:p>/<u:q> 1 }")
+    'SELECT * WHERE { ?a <u:p> ?anonymous1 . ?anonymous1 <u:q> 1 }'
     """
     tokens = list(iter_tokens(query))
-    taken = {each.text[1:] for each in tokens if each.kind is Kind.VARIABLE}
+    taken = {each.text[1:] for each in iter_tokens(text) if each.kind is Kind.VARIABLE}
     names: dict[str, str] = {}
     pieces: list[str] = []
     done = number = 0
     for token in tokens:
-        if token.kind is not Kind.VARIABLE or not _MADE_UP.fullmatch(token.text):
+        if token.kind is not Kind.VARIABLE or token.text[1:] in taken:
             continue
         while token.text not in names:
             number += 1

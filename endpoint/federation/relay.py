@@ -155,7 +155,7 @@ class Relay:
         if state is None or index is None:
             _reply(writer, "404 Not Found", b"")
             return
-        key = (index, name_variables(query))
+        key = (index, name_variables(query, state.job.text))
         task = state.answers.get(key)
         if task is None:
             # The engine may ask the same again and again, once for each solution beside it.

@@ -100,7 +100,8 @@ class ResponseCache:
         headers: _Headers = start["headers"]
         etag = caching = b""
         has_length = False
-        size = len(body) + _OVERHEAD + len(key[2]) + len(key[-1])
+        _, path, query, selecting, _, asked = key
+        size = len(body) + _OVERHEAD + len(path) + len(query) + len(selecting) + len(asked)
         for name, value in headers:
             size += len(value)
             if name == b"etag":

@@ -339,13 +339,20 @@ class QueryPool:
         elif now - answer.started >= self.limits.timeout_s:
             _stop(worker, answer, "timeout")
         elif now - answer.started >= self.limits.long_after_s and worker not in self._long:
-            if len(self._long) >= self.limits.long_workers * (2 if answer.has_begun else 1):
+            if not self._has_place(answer):
                 _stop(worker, answer, "busy")
                 return
             self._quick.discard(worker)
             self._long.add(worker)
             worker.make_nice()
             self._fill()
+
+    def _has_place(self, answer: Answer) -> bool:
+        """Whether the long lane takes another."""
+        places = self.limits.long_workers
+        current = [each.jobs[0] for each in self._long if each.jobs]
+        silent = sum(isinstance(each, Answer) and not each.has_begun for each in current)
+        return len(self._long) < 2 * places and (answer.has_begun or silent < places)
 
     def _run(self, coroutine: Coroutine[object, object, None]) -> None:
         task = asyncio.ensure_future(coroutine)

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 import pyoxigraph as ox
 
-from kg.validation.shapes import RDF, SH, Shapes
+from kg.validation.shapes import RDF, RDFS, SH, Shapes
 
 __all__ = ["Layer", "Surroundings", "find_layers", "find_surroundings"]
 
@@ -35,6 +35,7 @@ _COMPARED: Final = tuple(ox.NamedNode(SH + name) for name in ("equals", "disjoin
 _CLASS: Final = ox.NamedNode(SH + "class")
 _CLOSED: Final = ox.NamedNode(SH + "closed")
 _TYPE: Final = ox.NamedNode(RDF + "type")
+_SUB_CLASS: Final = ox.NamedNode(RDFS + "subClassOf")
 _FIRST: Final = ox.NamedNode(RDF + "first")
 _REST: Final = ox.NamedNode(RDF + "rest")
 
@@ -86,7 +87,12 @@ def find_layers(shapes: Shapes) -> tuple[Layer, ...] | None:
 def find_surroundings(
     store: ox.Store, changed: Collection[ox.Quad], *, layers: tuple[Layer, ...]
 ) -> Surroundings | None:
-    """What has to be looked at when these statements came or went; None where that is too much."""
+    """What has to be looked at when these statements came or went; None where that is too much.
+
+    A class that got narrower or wider matters to all of its instances, and to what points at them: too much.
+    """
+    if any(quad.predicate == _SUB_CLASS for quad in changed):
+        return None
     focus = {quad.subject for quad in changed if isinstance(quad.subject, ox.NamedNode)}
     before: set[ox.NamedNode] = set()
     for layer in reversed(layers[1:]):
@@ -105,6 +111,8 @@ def find_surroundings(
         if len(focus) > _MOST:
             return None
     data = ox.Store()
+    # What the classes of a node are narrower than; what the ontology says of that comes later (kg.validate).
+    data.extend(ox.Quad(*quad.triple) for quad in store.quads_for_pattern(None, _SUB_CLASS, None))
     fringe, read = focus, 0
     for layer in layers:
         read += len(fringe)
@@ -112,7 +120,8 @@ def find_surroundings(
             return None
         triples = {triple for node in fringe for triple in _iter_about(store, node, layer)}
         data.extend(ox.Quad(*each) for each in triples)
-        # What the classes of a node are narrower than comes from the ontology (kg.validate).
+        # A focus node that is also a value needs no second look: each layer beyond the first is within the one before,
+        # since every shape counts as one that starts anywhere.
         fringe = {
             each.object for each in triples if each.predicate != _TYPE and isinstance(each.object, ox.NamedNode)
         } - focus

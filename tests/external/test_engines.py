@@ -76,9 +76,7 @@ def test_engine_is_ready_with_the_release(remote: httpx.Client, embedded: httpx.
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda each: each.id)
-def test_question_gives_the_same_rows(
-    engine: Engine, remote: httpx.Client, embedded: httpx.Client, question: Query
-) -> None:
+def test_question_gives_the_same_rows(remote: httpx.Client, embedded: httpx.Client, question: Query) -> None:
     expected, found = (ask(client, question.text).json() for client in (embedded, remote))
     assert Counter(read_rows(found)) == Counter(read_rows(expected))
     assert read_order(question.text, found) == read_order(question.text, expected)

@@ -20,8 +20,14 @@ def find_workers(server_pid: int) -> set[int]:
 
 def find_writer(server_pid: int) -> int:
     """The process that carries out the writes of a server, once it has begun with one."""
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in find_workers(server_pid)}
-    return next(pid for pid, command in commands.items() if b"endpoint.writes.worker" in command)
+    return next(pid for pid in find_workers(server_pid) if b"endpoint.writes.worker" in _read_command(pid))
+
+
+def _read_command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def is_running(pid: int) -> bool:

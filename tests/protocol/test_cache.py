@@ -113,3 +113,11 @@ def test_head_of_what_is_kept_has_no_body(own: RunningServer) -> None:
         head = client.head("/sparql", params={"query": QUERY})
         assert head.content == b""
         assert head.headers["etag"] == got.headers["etag"]
+
+
+def test_headers_that_tell_answers_apart_count(client: httpx.Client) -> None:
+    before = _count(client, "chap_cache_bytes")
+    for number in range(4):
+        accept = f"text/csv, {'x' * 50_000}/{number}"
+        assert client.get("/sparql", params={"query": QUERY}, headers={"Accept": accept}).status_code == 200
+    assert _count(client, "chap_cache_bytes") - before > 200_000

@@ -181,11 +181,19 @@ def test_pattern_with_a_constant_is_anchored(query: str, expected: bool) -> None
     assert is_anchored(query) is expected
 
 
-@pytest.mark.parametrize("number", [2**128 - 1, 2**124 - 1, 2**108], ids="{:x}".format)
+@pytest.mark.parametrize("number", [2**128 - 1, 2**124 - 1, 2**60], ids="{:x}".format)
 def test_variable_that_the_engine_makes_up_gets_a_stable_name(number: int) -> None:
     """The engine drops the leading zeros of its numbers, so their lengths differ."""
+    text = "SELECT * WHERE { SERVICE <urn:x:e> { ?s <urn:x:p>/<urn:x:q> ?cafe } }"
     query = f"SELECT * WHERE {{ ?s <urn:x:p> ?{number:x} . ?{number:x} <urn:x:q> ?cafe }}"
-    assert name_variables(query) == "SELECT * WHERE { ?s <urn:x:p> ?anonymous1 . ?anonymous1 <urn:x:q> ?cafe }"
+    assert name_variables(query, text) == "SELECT * WHERE { ?s <urn:x:p> ?anonymous1 . ?anonymous1 <urn:x:q> ?cafe }"
+
+
+def test_variables_of_the_query_keep_their_names() -> None:
+    identifier, taken = "507f1f77bcf86cd799439011", "anonymous1"
+    text = f"SELECT * WHERE {{ SERVICE <urn:x:e> {{ ?{identifier} <urn:x:p>/<urn:x:q> ${taken} }} }}"
+    query = f"SELECT * WHERE {{ ?{identifier} <urn:x:p> ?abc . ?abc <urn:x:q> ?{taken} }}"
+    assert name_variables(query, text) == query.replace("?abc", "?anonymous2")
 
 
 def test_variable_of_a_path_without_length_is_told_no_values() -> None:

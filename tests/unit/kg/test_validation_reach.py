@@ -16,6 +16,7 @@ from kg.validation.shapes import Shapes
 
 PREFIXES = "@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix : <urn:x:> . "
 TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+SUB_CLASS = ox.NamedNode("http://www.w3.org/2000/01/rdf-schema#subClassOf")
 SHAPES, ONTOLOGY = KgSettings().shapes_dir, KgSettings().ontology_dir
 
 
@@ -100,3 +101,23 @@ def test_part_is_judged_as_the_whole_is(data: ox.Store, findings: frozenset[Resu
     assert part == {each for each in whole if each.focus in around.focus}
     assert {each for each in whole ^ findings if each.focus not in around.focus} == set()
     assert part - findings
+
+
+def test_class_of_the_data_is_what_the_data_says(data: ox.Store) -> None:
+    narrower = ox.Quad(ox.NamedNode("urn:x:C"), SUB_CLASS, ox.NamedNode("http://www.w3.org/ns/org#Site"))
+    typed = ox.Quad(ox.NamedNode("urn:x:site"), ox.NamedNode(TYPE), narrower.subject)
+    holm, site = ox.NamedNode(f"{THING}organisation/de-holm"), ox.NamedNode("http://www.w3.org/ns/org#hasSite")
+    pointing = ox.Quad(holm, site, typed.subject)
+    added = [narrower, typed, pointing]
+    data.extend(added)
+    try:
+        assert extract_change(data, [narrower], shapes_dir=SHAPES, ontology_dir=ONTOLOGY) is None
+        around = extract_change(data, [pointing], shapes_dir=SHAPES, ontology_dir=ONTOLOGY)
+        assert around is not None
+        part = validate_change(data, around, shapes_dir=SHAPES, ontology_dir=ONTOLOGY).results
+        whole = validate(data, shapes_dir=SHAPES, ontology_dir=ONTOLOGY).results
+    finally:
+        for quad in added:
+            data.remove(quad)
+    assert set(part) == {each for each in whole if each.focus in around.focus}
+    assert not {each for each in part if each.path == site.value}
