@@ -94,18 +94,29 @@ def test_long_queries_beyond_their_places_are_sent_away(server: RunningServer) -
     assert max(latencies) < 3
 
 
-def test_result_on_its_way_is_not_cut_off_for_long_queries(server: RunningServer) -> None:
-    def count_long() -> int:
-        return int(client.get("/health/ready").json()["pool"]["long"])
+def _count_long(client: httpx.Client) -> int:
+    return int(client.get("/health/ready").json()["pool"]["long"])
 
+
+def test_result_on_its_way_is_not_cut_off_for_long_queries(server: RunningServer) -> None:
     with ThreadPoolExecutor(1) as threads, server.client() as client:
         endless = threads.submit(client.post, "/sparql", data={"query": ENDLESS})
-        assert wait_until(lambda: count_long() == 1, seconds=3)
+        assert wait_until(lambda: _count_long(client) == 1, seconds=3)
         with client.stream("POST", "/sparql", data={"query": HUGE}, headers={"Accept": "text/csv"}) as response:
-            assert wait_until(lambda: count_long() == 2 or endless.done(), seconds=3)
+            assert wait_until(lambda: _count_long(client) == 2 or endless.done(), seconds=3)
             assert not endless.done()
             assert next(response.iter_raw())
         assert endless.result().status_code == 504
+
+
+def test_long_query_finds_a_place_beside_results_on_their_way(server: RunningServer) -> None:
+    with (
+        server.client() as client,
+        client.stream("POST", "/sparql", data={"query": HUGE}, headers={"Accept": "text/csv"}) as response,
+    ):
+        assert response.status_code == 200
+        assert wait_until(lambda: _count_long(client) == 1, seconds=3)
+        assert_problem(client.post("/sparql", data={"query": ENDLESS}), 504, "query-timeout")
 
 
 def test_many_waiting_queries_are_sent_away(releases_dir: Path, tmp_path: Path) -> None:
