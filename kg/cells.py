@@ -32,12 +32,17 @@ _UNPRINTABLE: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef{_NO_CHARACT
 
 
 class BadCell(Exception):
-    """A cell that cannot be used; says what is wrong and what would cure it."""
+    """A cell that cannot be used; says what is wrong and what would cure it, found only when somebody asks."""
 
-    def __init__(self, what: str, cure: str) -> None:
+    def __init__(self, what: str, cure: str | Callable[[], str]) -> None:
         super().__init__(what)
         self.what = what
-        self.cure = cure
+        self._cure = cure
+
+    @property
+    def cure(self) -> str:
+        """What to do about it."""
+        return self._cure if isinstance(self._cure, str) else self._cure()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +270,13 @@ _RESOLVERS: Final[Mapping[str, Callable[[str, str, References], str]]] = {
 
 
 def _unknown(text: str, known: Iterable[str], where: str) -> BadCell:
-    near = get_close_matches(text, list(known), n=3)
-    hint = f"; near: {', '.join(near)}" if near else ""
-    return BadCell(f"{text!r} is unknown", f"use {where}, or add it there first{hint}")
+    def find_cure() -> str:
+        near = get_close_matches(text, list(known), n=3)
+        hint = f"; near: {', '.join(near)}" if near else ""
+        return f"use {where}, or add it there first{hint}"
+
+    # Another table that the column may refer to may know it, and to look for what is near takes long.
+    return BadCell(f"{text!r} is unknown", find_cure)
 
 
 def _hint_for(column: Column) -> str:

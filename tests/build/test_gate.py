@@ -150,7 +150,7 @@ BROKEN = {
     "two identifiers of one scheme": (
         "facts",
         _add(id="x", subject_id="tu-darmstadt", property="ror", text="0abcdef12", source_id="src-bbfi-hessen-2024"),
-        ["facts.csv row 262 (x), column text", "two identifiers", "0abcdef12"],
+        ["(x), column text", "two identifiers", "0abcdef12"],
     ),
     "no web address": ("hubs", _set(1, website="hodt-hessen.de"), ["hubs.csv row 1", "column website", "https://"]),
 }
