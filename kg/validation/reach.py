@@ -66,7 +66,7 @@ def find_layers(shapes: Shapes) -> tuple[Layer, ...] | None:
             parts = [measure(each, above | {shape}) for each in _iter_parts(graph, shape)]
             # A class is looked at where the shape looks: at the values, if it has a path.
             seen = _merge([*parts, (frozenset([_TYPE] if _list_objects(graph, shape, _CLASS) else ()),)])
-            paths = [*_list_objects(graph, shape, _PATH)]
+            paths = _list_objects(graph, shape, _PATH)
             compared = [each for predicate in _COMPARED for each in _list_objects(graph, shape, predicate)]
             own: Layer = frozenset(each for each in (*paths, *compared) if isinstance(each, ox.NamedNode))
             if _list_objects(graph, shape, _CLOSED):

@@ -103,6 +103,16 @@ def test_part_is_judged_as_the_whole_is(data: ox.Store, findings: frozenset[Resu
     assert part - findings
 
 
+def test_what_is_said_about_any_node_is_judged_as_in_the_whole(data: ox.Store, findings: frozenset[Result]) -> None:
+    subjects = {quad.subject for quad in data if str(quad.subject).startswith(f"<{THING}")}
+    for node in sorted(subjects, key=str)[::97]:
+        changed = [*data.quads_for_pattern(node, None, None)]
+        around = extract_change(data, changed, shapes_dir=SHAPES, ontology_dir=ONTOLOGY)
+        assert around is not None
+        part = set(validate_change(data, around, shapes_dir=SHAPES, ontology_dir=ONTOLOGY).results)
+        assert part == {each for each in findings if each.focus in around.focus}
+
+
 def test_class_of_the_data_is_what_the_data_says(data: ox.Store) -> None:
     narrower = ox.Quad(ox.NamedNode("urn:x:C"), SUB_CLASS, ox.NamedNode("http://www.w3.org/ns/org#Site"))
     typed = ox.Quad(ox.NamedNode("urn:x:site"), ox.NamedNode(TYPE), narrower.subject)
