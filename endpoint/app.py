@@ -31,6 +31,7 @@ from endpoint.http.clients import FairShare, parse_networks
 from endpoint.http.coding import Codings
 from endpoint.http.middleware import Envelope, internal_problem
 from endpoint.http.problems import Problem, as_problem, problem_response
+from endpoint.http.proxies import ProxyWatch
 from endpoint.operations import health, metrics
 from endpoint.operations.observe import QueryLog
 from endpoint.pages import about, editor, plain, site
@@ -166,10 +167,11 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
     app.state.gateway = gateway
     app.state.desk = desk
     app.state.is_plain = is_plain
+    app.state.proxies = ProxyWatch(parse_networks(settings.trusted_proxies))
     if not is_plain:
         app.mount("/api/v1", create_api(app.state, handlers))
     cache = ResponseCache(
-        Envelope(Codings(_divert(app, "/sparql", sparql))),
+        Envelope(Codings(_divert(app, "/sparql", sparql)), app.state.proxies),
         find_version=lambda: releases.version,
         capacity_bytes=settings.cache_mib * _MIB,
     )

@@ -15,11 +15,13 @@ from starlette.types import Scope
 
 from endpoint.http.problems import Problem
 
-__all__ = ["FairShare", "find_client", "parse_networks"]
+__all__ = ["FairShare", "find_client", "network_key", "parse_networks"]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _CLIENTS: Final = 10_000
+# What one customer of a provider is given, at the least (RFC 6177): any number of addresses of one machine.
+_V6_PREFIX: Final = 64
 # An answer that costs less is free: look-ups of one client must not slow down those of another.
 _FREE_S: Final = 0.01
 
@@ -51,6 +53,23 @@ def find_client(scope: Scope, trusted: Sequence[Network]) -> str:
             break
         address = hop
     return address
+
+
+def network_key(address: str, *, v6_prefix: int = _V6_PREFIX) -> str:
+    """What stands for one client: an IPv4 address, the network of an IPv6 one, or a text that is no address as it is.
+
+    >>> network_key("2001:db8:1:2:3::4"), network_key("::ffff:192.0.2.1"), network_key("192.0.2.1")
+    ('2001:db8:1:2::/64', '192.0.2.1', '192.0.2.1')
+    """
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), v6_prefix), strict=False))
 
 
 @dataclass(slots=True)

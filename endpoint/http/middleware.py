@@ -9,6 +9,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from endpoint.http.problems import Problem, problem_response
+from endpoint.http.proxies import ProxyWatch
 
 __all__ = ["Envelope", "dressed", "internal_problem"]
 
@@ -35,14 +36,16 @@ _FOR_PAGES: Final = (
 class Envelope:
     """An ASGI application around the routes."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, watch: ProxyWatch) -> None:
         self._app = app
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._watch.look(scope)
         held: Message | None = None
         has_begun = has_ended = False
 

@@ -35,6 +35,8 @@ async def _ready(request: Request) -> Response:
     if releases.damage is not None:
         # An earlier release is served still: ready, but not with what was published last.
         answer[ReleaseDamaged.code] = releases.damage
+    if warning := request.app.state.proxies.warning:
+        answer["proxy"] = warning
     return JSONResponse(answer, headers=_HEADERS)
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -123,25 +124,44 @@ def test_new_revoked_and_expired_tokens_count_at_once(writable: Writable) -> Non
         assert "expired" in assert_problem(put(client), 401, "token-expired")["detail"]
 
 
-def test_guessing_is_slowed_down_and_counted(releases_dir: Path, tmp_path: Path) -> None:
+def test_wrong_tokens_are_slowed_down_and_lock_out_no_right_one(releases_dir: Path, tmp_path: Path) -> None:
     with run_writable(releases_dir, tmp_path, trusted_proxies="127.0.0.1") as running:
         good, token_id = running.holm, running.holm.partition(".")[0]
-        with running.server.client(headers={"X-Forwarded-For": "192.0.2.1"}) as client:
+        # Any address of one IPv6 network is the same client.
+        places = ({"X-Forwarded-For": f"2001:db8:1:1::{number:x}"} for number in count(1))
+        with running.server.client() as client:
             wrong = 0
-            while (slowed := put(client, Authorization=f"Bearer {token_id}.{wrong}")).status_code == 401:
+            while (
+                slowed := put(client, **next(places), Authorization=f"Bearer {wrong:08x}.{wrong}")
+            ).status_code == 401:
                 assert_problem(slowed, 401, "token-wrong")
                 wrong += 1
             assert_problem(slowed, 429, "too-many-wrong-tokens")
             # Ten at once, and one more every ten seconds.
             assert 10 <= wrong <= 12
             assert 1 <= int(slowed.headers["retry-after"]) <= 20
-            # Even the right one: whoever guesses does not learn it.
-            assert_problem(put(client, Authorization=f"Bearer {good}"), 429, "too-many-wrong-tokens")
+            assert put(client, **next(places), Authorization=f"Bearer {good}").status_code == 201
+            # From everywhere, but for one id.
+            networks = ({"X-Forwarded-For": f"198.51.100.{number}"} for number in count(1))
+            guessed = 0
+            while put(client, **next(networks), Authorization=f"Bearer {token_id}.{guessed}").status_code == 401:
+                guessed += 1
+            assert 10 <= guessed <= 12
+            assert put(client, **next(networks), Authorization=f"Bearer {good}").status_code == 204
+            assert "proxy" not in client.get("/health/ready").json()
             metrics = client.get("/metrics").text
-        with running.server.client(headers={"X-Forwarded-For": "192.0.2.2"}) as client:
-            assert put(client, Authorization=f"Bearer {good}").status_code == 201
-    assert f'chap_writes_refused_total{{reason="wrong"}} {wrong}.0' in metrics
+    assert f'chap_writes_refused_total{{reason="wrong"}} {wrong + guessed}.0' in metrics
     assert 'chap_writes_refused_total{reason="throttled"} 2.0' in metrics
+
+
+def test_proxy_that_nobody_told_of_is_warned_of_once(releases_dir: Path, tmp_path: Path) -> None:
+    with run_writable(releases_dir, tmp_path) as running, running.server.client() as client:
+        assert "proxy" not in client.get("/health/ready").json()
+        for header in ("Forwarded", "X-Forwarded-For"):
+            client.get("/", headers={header: "for=192.0.2.1"})
+        assert "ENDPOINT_TRUSTED_PROXIES" in client.get("/health/ready").json()["proxy"]
+        log = running.server.log_path.read_text(encoding="utf-8")
+    assert log.count("ENDPOINT_TRUSTED_PROXIES") == 1
 
 
 def test_tokens_file_that_is_broken_lets_nobody_write(releases_dir: Path, tmp_path: Path) -> None:
