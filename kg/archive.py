@@ -20,8 +20,8 @@ from typing import IO, Final, cast
 
 import zstandard
 
+from kg.durable import put_in_place, sync_directory
 from kg.errors import ArchiveRefused, ReleaseError
-from kg.journal import sync_directory
 
 __all__ = ["ArchiveMember", "ArchiveSource", "unpack_archive", "write_archive"]
 
@@ -76,8 +76,7 @@ def write_archive(path: Path, sources: Iterable[ArchiveSource]) -> str:
             os.fsync(raw.fileno())
         with scratch.open("rb") as written:
             digest = hashlib.file_digest(written, "sha256").hexdigest()
-        scratch.replace(path)
-        sync_directory(path.parent)
+        put_in_place(scratch, path)
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{path} cannot be written: {error}") from error
     finally:

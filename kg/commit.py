@@ -16,6 +16,7 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
+from kg.durable import drop_torn_line, put_in_place, scratch_path, sync_directory, sync_tree
 from kg.errors import ReleaseDamaged
 from kg.feed.steps import take_in
 from kg.journal import (
@@ -24,14 +25,12 @@ from kg.journal import (
     Action,
     append_entry,
     load_journal,
-    repair_journal,
-    sync_directory,
-    sync_tree,
 )
 from kg.manifest import UNCOMMITTED_NAME
 
 __all__ = [
     "CURRENT_NAME",
+    "KEPT_NAME",
     "LEFTOVERS",
     "WORKSPACE",
     "commit_release",
@@ -47,9 +46,9 @@ _log = getLogger(__name__)
 CURRENT_NAME: Final = "current"
 # Directories of who is at work under the lock, or was when a crash came.
 WORKSPACE: Final = ".building-"
-_FRESH: Final = ".current"
-# What takes the place of current and kept.json in one step.
-LEFTOVERS: Final = (_FRESH, ".kept.json")
+KEPT_NAME: Final = "kept.json"
+# What takes the place of these in one step.
+LEFTOVERS: Final = tuple(scratch_path(Path(name)).name for name in (CURRENT_NAME, KEPT_NAME))
 _REMOVAL_ATTEMPTS: Final = 20
 _REMOVAL_PAUSE_S: Final = 0.05
 
@@ -125,7 +124,7 @@ def recover(root: Path) -> None:
         ReleaseDamaged: the journal does not know a release that is there or current, so a part of it is lost.
     """
     journal_path = root / JOURNAL_NAME
-    repair_journal(journal_path)
+    drop_torn_line(journal_path)
     journal = load_journal(journal_path)
     published = {entry.release for entry in journal}
     current_id = read_current_id(root)
@@ -159,11 +158,11 @@ def find_next_sequence(root: Path) -> int:
 
 
 def _swap_symlink(root: Path, release_id: str) -> None:
-    fresh = root / _FRESH
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(release_id)
-    fresh.replace(root / CURRENT_NAME)
-    sync_directory(root)
+    path = root / CURRENT_NAME
+    scratch = scratch_path(path)
+    scratch.unlink(missing_ok=True)
+    scratch.symlink_to(release_id)
+    put_in_place(scratch, path)
 
 
 def _remove_mark(path: Path) -> None:

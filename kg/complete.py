@@ -9,9 +9,9 @@ from typing import Final
 
 from kg.changes import iter_dump_lines
 from kg.derive import Sources, derive_files
+from kg.durable import sync_directory, sync_tree
 from kg.errors import ReleaseError
 from kg.feed.steps import take_in
-from kg.journal import sync_directory, sync_tree
 from kg.lock import lock_releases
 from kg.manifest import PENDING_NAME
 from kg.rdfio import load_prefixes

@@ -7,6 +7,7 @@
     |- RemoteError            RemoteRefused, RemoteUnavailable, RemoteIncomplete
     |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePending,
     |                         ReleaseOvertaken, ArchiveRefused
+    |- DiskError              DiskFull, DiskUnclear
     |- ResourceNotFound, NotAcceptable
     |- WriteError             WriteForbidden, GraphReadOnly, GraphMissing, PreconditionFailed, WriteTooLarge,
     |                         WriteInvalid
@@ -25,6 +26,9 @@ from typing import ClassVar
 
 __all__ = [
     "ArchiveRefused",
+    "DiskError",
+    "DiskFull",
+    "DiskUnclear",
     "EngineFailed",
     "EnginesDisagree",
     "GraphMissing",
@@ -203,6 +207,24 @@ class ArchiveRefused(ReleaseError):
 
     code = "archive-refused"
     exit_code = 1
+
+
+class DiskError(KgError):
+    """The disk refuses a change; nothing was changed."""
+
+    code = "disk"
+
+
+class DiskFull(DiskError):
+    """There is no room on the disk; nothing was changed."""
+
+    code = "disk-full"
+
+
+class DiskUnclear(DiskError):
+    """The disk failed when a change was all but made; the message says how to find out whether it was."""
+
+    code = "disk-unclear"
 
 
 class RemoteError(KgError):

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from kg.durable import append_line, drop_torn_line
 from kg.errors import ReleaseDamaged, SettingsError
 
 __all__ = [
@@ -26,9 +27,6 @@ __all__ = [
     "format_instant",
     "load_journal",
     "parse_instant",
-    "repair_journal",
-    "sync_directory",
-    "sync_tree",
 ]
 
 Action: TypeAlias = Literal["build", "write", "use"]
@@ -102,52 +100,19 @@ def append_entry(path: Path, *, release: str, action: Action, instant: datetime 
 
     Raises:
         ReleaseDamaged: the journal so far is damaged.
+        DiskUnclear: nobody knows whether the entry is there; kg.commit.recover makes it sure.
+        OSError: it is not there.
     """
     moment = instant or find_instant()
-    repair_journal(path)
+    drop_torn_line(path)
     entry = JournalEntry(
         sequence=len(load_journal(path)) + 1,
         release=release,
         action=action,
         instant=format_instant(moment),
     )
-    with path.open("ab") as file:
-        file.write(json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    sync_directory(path.parent)
+    append_line(path, json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n")
     return entry
-
-
-def repair_journal(path: Path) -> None:
-    """Cut off a last line without its newline: a crash came before it was committed."""
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    committed = content.rfind(b"\n") + 1
-    if committed < len(content):
-        with path.open("r+b") as file:
-            file.truncate(committed)
-            os.fsync(file.fileno())
-
-
-def sync_directory(path: Path) -> None:
-    """Put the names in a directory on disk, as renames and new files need (fsync(2), notes)."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_tree(directory: Path) -> None:
-    """Put every file and name below a directory on disk; what is a link to a file of a release is there already."""
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            with (Path(parent) / name).open("rb") as file:
-                if os.fstat(file.fileno()).st_nlink == 1:
-                    os.fsync(file.fileno())
-        sync_directory(Path(parent))
 
 
 def _parse_entry(line: bytes, where: str) -> JournalEntry:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from kg.durable import make_directory
 from kg.errors import ReleaseError
 
 __all__ = ["lock_releases", "look_at_releases"]
@@ -25,7 +26,7 @@ def lock_releases(root: Path, *, wait_s: float = _WAIT_S) -> Iterator[None]:
         ReleaseError: another process held it for all of ``wait_s`` seconds, or the directory cannot be made.
     """
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        make_directory(root)
         descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise ReleaseError(f"{root} cannot be written: {error}") from error

@@ -16,6 +16,7 @@ from typing import Final
 import pyoxigraph as ox
 
 from kg.allowlist import AllowList, OutsideEndpoint
+from kg.durable import make_directory, translate_disk_errors, write_file
 from kg.errors import QueryError, RemoteRefused
 from kg.graph_files import MIRRORS
 from kg.queries import QUERIES, Query, load_directory
@@ -116,6 +117,7 @@ def run_mirror(
 
     Raises:
         RemoteError: the endpoint does not give it; the file stays as it was.
+        DiskError: the file cannot be written.
     """
     quads: set[ox.Quad] = set()
     left_out: list[str] = []
@@ -145,10 +147,10 @@ def run_mirror(
     path = data_dir / MIRRORS / f"{plan.name}.nq"
     is_changed = not _holds(path, content, plan)
     if is_changed:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".part")
-        scratch.write_bytes(b"".join(sorted([*content, *iter_sorted_lines(_describe(plan, today))])))
-        scratch.replace(path)
+        lines = sorted([*content, *iter_sorted_lines(_describe(plan, today))])
+        with translate_disk_errors(f"the mirror {plan.name}"):
+            make_directory(path.parent)
+            write_file(path, b"".join(lines))
     return MirrorResult(
         path=path, triples=len(content), requests=requests, is_changed=is_changed, left_out=tuple(left_out)
     )

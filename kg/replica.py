@@ -19,11 +19,12 @@ from typing import Final
 
 from kg.archive import ArchiveSource, unpack_archive, write_archive
 from kg.commit import WORKSPACE, recover
+from kg.durable import make_directory, put_in_place, sync_directory
 from kg.entities import ENTITIES_NAME
 from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
 from kg.examine import examine_feed, examine_release
 from kg.feed.log import Feed, load_feed, read_log
-from kg.journal import JournalEntry, load_journal, sync_directory
+from kg.journal import JournalEntry, load_journal
 from kg.lock import lock_releases
 from kg.manifest import PENDING_NAME, STORE_NAME, UNCOMMITTED_NAME
 from kg.release import Release, Releases
@@ -124,8 +125,7 @@ def import_release(root: Path, path: Path) -> Imported:
                 release.path.rename(place)
                 sync_directory(root)
             if len(own) < len(theirs):
-                (unpacked / _JOURNAL).replace(root / _JOURNAL)
-                sync_directory(root)
+                put_in_place(unpacked / _JOURNAL, root / _JOURNAL)
                 _take_feed(load_feed(unpacked), load_feed(root))
         # The rest is what follows a crash at this point: the mark goes, current follows the journal, the feed takes in.
         recover(root)
@@ -137,14 +137,13 @@ def _take_feed(theirs: Feed, own: Feed) -> None:
     """Let a feed be as long as another that goes on from it; its pages only grow, and its log commits."""
     if not theirs.steps or not read_log(theirs).startswith(read_log(own)):
         return
-    own.page_path(1).parent.mkdir(parents=True, exist_ok=True)
+    make_directory(own.page_path(1).parent)
     for number in theirs.pages:
         theirs.page_path(number).replace(own.page_path(number))
     theirs.entities_path(theirs.seen).replace(own.entities_path(theirs.seen))
     sync_directory(own.page_path(1).parent)
     sync_directory(own.root)
-    theirs.log_path.replace(own.log_path)
-    sync_directory(own.root)
+    put_in_place(theirs.log_path, own.log_path)
     if own.seen:
         own.entities_path(own.seen).unlink(missing_ok=True)
 

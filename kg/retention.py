@@ -6,17 +6,17 @@ releases/kept.json holds ``{"kept": [ids], "cited": [ids]}``.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from kg.commit import WORKSPACE, recover
+from kg.commit import KEPT_NAME, WORKSPACE, recover
+from kg.durable import sync_directory, write_file
 from kg.errors import ReleaseDamaged, ReleaseError
 from kg.history import History
-from kg.journal import find_instant, sync_directory
+from kg.journal import find_instant
 from kg.lock import lock_releases
 from kg.release import Release, Releases
 
@@ -24,7 +24,6 @@ __all__ = ["Reason", "keep_release", "let_go", "load_kept", "prune_releases"]
 
 Reason: TypeAlias = Literal["kept", "cited"]
 _REASONS: Final[tuple[Reason, ...]] = ("kept", "cited")
-_KEPT: Final = "kept.json"
 
 
 def load_kept(root: Path) -> Mapping[Reason, frozenset[str]]:
@@ -33,7 +32,7 @@ def load_kept(root: Path) -> Mapping[Reason, frozenset[str]]:
     Raises:
         ReleaseDamaged: kept.json is malformed.
     """
-    path = root / _KEPT
+    path = root / KEPT_NAME
     if not path.exists():
         return dict.fromkeys(_REASONS, frozenset())
     try:
@@ -120,10 +119,5 @@ def _find_recent(releases: Releases, age: timedelta) -> set[str]:
 
 
 def _write_kept(root: Path, kept: Mapping[Reason, frozenset[str]]) -> None:
-    fresh = root / f".{_KEPT}"
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(json.dumps({reason: sorted(ids) for reason, ids in kept.items()}, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(root / _KEPT)
-    sync_directory(root)
+    record = {reason: sorted(ids) for reason, ids in kept.items()}
+    write_file(root / KEPT_NAME, json.dumps(record, indent=2).encode() + b"\n")

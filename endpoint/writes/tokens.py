@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from endpoint.sparql.protocol import is_absolute_iri
+from kg.durable import translate_disk_errors, write_file
 from kg.errors import SettingsError
 from kg.lock import lock_releases
 from kg.terms import WRITTEN
@@ -127,7 +126,8 @@ def add_token(  # noqa: PLR0913 - all by name
         is_plain: whether it is for a plain dataset.
 
     Raises:
-        SettingsError: the name is taken or malformed, it may write nothing, or the file cannot be written.
+        SettingsError: the name is taken or malformed, or it may write nothing.
+        DiskError: the file cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise SettingsError(
@@ -160,7 +160,8 @@ def revoke_token(path: Path, name: str) -> Token:
     """The token of that name, once it is gone.
 
     Raises:
-        SettingsError: there is none, or the file cannot be written.
+        SettingsError: there is none.
+        DiskError: the file cannot be written.
     """
     with lock_releases(path.parent):
         tokens = load_tokens(path)
@@ -174,12 +175,5 @@ def revoke_token(path: Path, name: str) -> Token:
 
 def _write_tokens(path: Path, tokens: Iterable[Token]) -> None:
     text = json.dumps({"tokens": [asdict(each) for each in tokens]}, indent=2) + "\n"
-    try:
-        # Made with mode 600 (tempfile), and in place at once, so that no reader sees half of it.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error}") from error
+    with translate_disk_errors("the file of tokens"):
+        write_file(path, text.encode(), mode=0o600)

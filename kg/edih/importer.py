@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from kg.durable import translate_disk_errors, write_files
 from kg.edih.identity import identify
 from kg.edih.known import DIRECTORY, load_known, read_rows
 from kg.edih.records import parse_records
@@ -48,7 +48,8 @@ def import_export(
 
     Raises:
         SheetError: the file cannot be used, is older than the last import, or its day is not known.
-        TableError: a table of ``data_dir`` is missing or cannot be written.
+        TableError: a table of ``data_dir`` is missing.
+        DiskError: a table cannot be written.
     """
     known = load_known(data_dir, ontology_dir)
     sheet = read_sheet(path, header=_HEADER)
@@ -110,11 +111,5 @@ def _add_source(sources: Sequence[Mapping[str, str]], export: Mapping[str, str])
 
 
 def _write_files(files: Sequence[_File]) -> None:
-    """Every file beside its place first, so that a full disk changes nothing; then all are put in place."""
-    try:
-        for file in files:
-            file.path.with_name(file.path.name + ".new").write_bytes(file.content)
-        for file in files:
-            os.replace(file.path.with_name(file.path.name + ".new"), file.path)  # noqa: PTH105 - named as what it is
-    except OSError as error:
-        raise TableError(f"the tables cannot be written: {error}") from error
+    with translate_disk_errors("the tables"):
+        write_files({file.path: file.content for file in files})

@@ -11,14 +11,13 @@ reader needs no lock, and a crash leaves nothing that a reader could see.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from kg.durable import append_line, sync_directory
 from kg.errors import ReleaseDamaged
-from kg.journal import sync_directory
 
 __all__ = ["FEED_NAME", "Feed", "FeedPage", "PageLength", "Step", "append_step", "load_feed", "read_log"]
 
@@ -130,11 +129,9 @@ def append_step(feed: Feed, step: Step) -> Feed:
 
     The caller holds the lock of the releases directory, and has repaired the log.
     """
-    with feed.log_path.open("ab") as file:
-        file.write(json.dumps(asdict(step), separators=(",", ":")).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    # The state after the step has its name on disk before the step counts.
     sync_directory(feed.root)
+    append_line(feed.log_path, json.dumps(asdict(step), separators=(",", ":")).encode() + b"\n")
     return feed.add(step)
 
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from kg.changes import iter_dump_lines
+from kg.durable import drop_torn_line, make_directory, sync_directory
 from kg.entities import ENTITIES_NAME, Change, Descriptions, Entity, compare_entities, iter_entities
 from kg.errors import ReleaseDamaged, ReleaseError
 from kg.feed.log import Feed, PageLength, Step, append_step, load_feed
 from kg.feed.members import Kind, Member, write_member
-from kg.journal import JournalEntry, format_instant, repair_journal, sync_directory
+from kg.journal import JournalEntry, format_instant
 from kg.manifest import CONTENT_NAME, PENDING_NAME
 
 __all__ = ["PAGE_BYTES", "PAGE_MEMBERS", "take_in"]
@@ -42,7 +43,7 @@ def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
         ReleaseError: it cannot be written.
     """
     feed = load_feed(releases_root)
-    repair_journal(feed.log_path)
+    drop_torn_line(feed.log_path)
     if feed.steps > len(journal) or (feed.last and journal[feed.steps - 1].release != feed.last.release):
         raise ReleaseDamaged(
             f"{feed.log_path} knows publications that the journal does not: restore the newest journal from a backup, "
@@ -65,7 +66,7 @@ def _is_pending(release_path: Path) -> bool:
 
 
 def _take_step(feed: Feed, release_path: Path, entry: JournalEntry) -> Feed:
-    (feed.root / "pages").mkdir(parents=True, exist_ok=True)
+    make_directory(feed.root / "pages")
     state_path = feed.entities_path(entry.sequence)
     instant = _later(entry.instant, feed.last.instant if feed.last else None)
     pages: tuple[PageLength, ...] = ()

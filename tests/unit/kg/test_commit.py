@@ -57,7 +57,7 @@ def test_crash_between_journal_and_swap_is_completed(tmp_path: Path) -> None:
     first, second = publish(tmp_path, "alpha"), publish(tmp_path, "beta")
     (tmp_path / "current").unlink()
     (tmp_path / "current").symlink_to(first.id)
-    (tmp_path / ".current").symlink_to(second.id)
+    (tmp_path / ".current.part").symlink_to(second.id)
     with lock_releases(tmp_path):
         recover(tmp_path)
     assert Releases(tmp_path).current() == second

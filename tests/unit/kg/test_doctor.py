@@ -102,8 +102,8 @@ def test_sound_directory_has_no_problems(sound: Path) -> None:
 
 LEFT_BEHIND: dict[str, Damage] = {
     "a workspace": lambda root: (root / ".building-x" / "release").mkdir(parents=True),
-    "a link not swapped": lambda root: (root / ".current").symlink_to("0001-00000000"),
-    "a list not swapped": lambda root: (root / ".kept.json").write_text("{"),
+    "a link not swapped": lambda root: (root / ".current.part").symlink_to("0001-00000000"),
+    "a list not swapped": lambda root: (root / ".kept.json.part").write_text("{"),
     "an uncommitted release": leave_uncommitted,
     "a mark": lambda root: (second(root) / ".uncommitted").touch(),
     "a torn journal": lambda root: tear(root / "journal.jsonl"),

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from kg.durable import drop_torn_line
 from kg.errors import ReleaseDamaged, SettingsError
-from kg.journal import JournalEntry, append_entry, load_journal, parse_instant, repair_journal
+from kg.journal import JournalEntry, append_entry, load_journal, parse_instant
 
 NOON = datetime(2026, 3, 1, 13, 0, tzinfo=timezone(timedelta(hours=1)))
 
@@ -33,7 +34,7 @@ def test_appending_leaves_what_is_there(path: Path) -> None:
 
 def test_no_journal_has_no_entries(tmp_path: Path) -> None:
     assert load_journal(tmp_path / "journal.jsonl") == ()
-    repair_journal(tmp_path / "journal.jsonl")
+    drop_torn_line(tmp_path / "journal.jsonl")
 
 
 def test_torn_last_line_was_never_committed(path: Path) -> None:
