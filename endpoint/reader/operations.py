@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Data", "GraphOperation", "Modification", "Operation", "PatternTerm", "QuadPattern"]
+__all__ = ["Data", "GraphKind", "GraphOperation", "Modification", "Operation", "PatternTerm", "QuadPattern"]
+
+GraphKind: TypeAlias = Literal["create", "clear", "drop", "add", "move", "copy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class GraphOperation:
     and DROP have no source.
     """
 
-    kind: Literal["create", "clear", "drop", "add", "move", "copy"]
+    kind: GraphKind
     target: str
     source: str | None = None
     is_silent: bool = False
