@@ -22,16 +22,17 @@ __all__ = ["Document", "parse_document"]
 
 _XML: Final = ox.RdfFormat.RDF_XML
 _JSON: Final = ox.RdfFormat.JSON_LD
-_STRING: Final = rb"\"(?:[^\"\\]|\\.)*+\""
-_JSON_TOKEN: Final = re.compile(rb"%b|(?P<open>[\[{])|(?P<close>[\]}])" % _STRING, re.DOTALL)
-# Strings, IRIs and comments may hold brackets that open nothing.
+# What begins a string is one token with all that can be in it, whether or not it ends: so nothing is read twice, and a
+# document takes as long as it is. A parser reads no further than to a string without an end.
+_JSON_TOKEN: Final = re.compile(rb"\"(?:[^\"\\]|\\.)*+\"?|(?P<open>[\[{])|(?P<close>[\]}])", re.DOTALL)
+# Strings, IRIs and comments may hold brackets that open nothing; what is escaped in a name begins none of these.
 _TURTLE_TOKEN: Final = re.compile(
-    rb"\"\"\"(?:\"{0,2}(?:[^\"\\]|\\.))*+\"\"\"|'''(?:'{0,2}(?:[^'\\]|\\.))*+'''"
-    rb"|\"(?:[^\"\\\r\n]|\\.)*+\"|'(?:[^'\\\r\n]|\\.)*+'"
+    rb"\\."
+    rb"|\"\"\"(?:\"{0,2}(?:[^\"\\]|\\.))*+(?:\"\"\")?|'''(?:'{0,2}(?:[^'\\]|\\.))*+(?:''')?"
+    rb"|\"(?:[^\"\\\r\n]|\\.)*+\"?|'(?:[^'\\\r\n]|\\.)*+'?"
     rb"|<[^<>\"{}|^`\x00-\x20]*+>|#[^\r\n]*+|(?P<open><<|[\[({])|(?P<close>>>|[\])}])",
     re.DOTALL,
 )
-_OPENING: Final = (b"[", b"(", b"{", b"<<")
 _NO_LOADER: Final = "LoadDocumentCallback"
 
 
