@@ -61,7 +61,8 @@ def load_citation(releases: Releases, release: Release, *, language: str) -> Cit
         {name: str(row[name].value) for name in ("title", "language", "licence")}
         for row in evaluate_query(store, query.text, substitutions={"dataset": NamedNode(_WHOLE)})  # type: ignore[union-attr]
     ]
-    issued = next(each.instant for each in releases.journal() if each.release == release.id)
+    journal = releases.journal()
+    issued = journal[journal.find_places(release.id)[0]].instant
     return make_citation(release, rows, issued=issued, language=language)
 
 

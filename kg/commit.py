@@ -6,6 +6,7 @@ A publication is committed by its line in the journal. Until then a directory ca
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -36,6 +37,7 @@ __all__ = [
     "commit_release",
     "find_next_sequence",
     "is_committed",
+    "list_directories",
     "make_current",
     "make_workspace",
     "read_current_id",
@@ -115,6 +117,15 @@ def is_committed(path: Path) -> bool:
     return path.is_dir() and not (path / UNCOMMITTED_NAME).exists()
 
 
+def list_directories(root: Path) -> list[str]:
+    """The names of the directories of releases, committed or not, in no order; none where there is no directory."""
+    try:
+        with os.scandir(root) as entries:
+            return [each.name for each in entries if RELEASE_ID.fullmatch(each.name) and each.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
 def recover(root: Path) -> None:
     """Put right what a crash left behind; the caller holds the lock.
 
@@ -126,13 +137,13 @@ def recover(root: Path) -> None:
     journal_path = root / JOURNAL_NAME
     drop_torn_line(journal_path)
     journal = load_journal(journal_path)
-    published = {entry.release for entry in journal}
     current_id = read_current_id(root)
-    directories = [path for path in root.iterdir() if RELEASE_ID.fullmatch(path.name) and path.is_dir()]
-    unlisted = [path for path in directories if path.name not in published]
+    directories = [root / name for name in list_directories(root)]
+    unlisted = [path for path in directories if not journal.find_places(path.name)]
     strays = [path for path in unlisted if not is_committed(path) and path.name != current_id]
     unknown = {path.name for path in unlisted if path not in strays}
-    unknown |= {current_id} - published if current_id else set()
+    if current_id and not journal.find_places(current_id):
+        unknown.add(current_id)
     if unknown:
         raise ReleaseDamaged(
             f"{journal_path} does not know {', '.join(sorted(unknown))}: restore the newest journal from a "
@@ -143,7 +154,7 @@ def recover(root: Path) -> None:
     for name in LEFTOVERS:
         (root / name).unlink(missing_ok=True)
     for path in directories:
-        if path.name in published and not is_committed(path):
+        if not is_committed(path) and path not in strays:
             _remove_mark(path)
     target = str((root / CURRENT_NAME).readlink()) if current_id else None
     if journal and target != journal[-1].release and (root / journal[-1].release).is_dir():
@@ -154,7 +165,7 @@ def recover(root: Path) -> None:
 def find_next_sequence(root: Path) -> int:
     """The number of the next release of a directory."""
     # From the journal, not from the directories: a pruned release never gives its number away.
-    return 1 + max((int(entry.release.partition("-")[0]) for entry in load_journal(root / JOURNAL_NAME)), default=0)
+    return load_journal(root / JOURNAL_NAME).next_number
 
 
 def _swap_symlink(root: Path, release_id: str) -> None:

@@ -60,7 +60,7 @@ def _derive(release: Release, made: Path, scratch: Path, settings: KgSettings) -
     with nquads_path.open("rb") as lines, merged_path.open("wb") as output:
         output.writelines(iter_merged_lines(lines, open_graphs=open_graphs))
     described = find_complete(settings.releases_dir)
-    published = [each for each in Releases(settings.releases_dir).journal() if each.release == release.id]
+    journal = Releases(settings.releases_dir).journal()
     sources = Sources(
         release_id=release.id,
         digest=release.digest,
@@ -70,7 +70,7 @@ def _derive(release: Release, made: Path, scratch: Path, settings: KgSettings) -
         open_graphs=open_graphs,
         prefixes=load_prefixes(settings.ontology_dir / "prefixes.ttl"),
         parent=None if described is None else described.path,
-        instant=published[0].instant,
+        instant=journal[journal.find_places(release.id)[0]].instant,
         settings=settings,
     )
     derive_files(made, sources)

@@ -6,16 +6,17 @@ kg.commit.recover. Everything else needs somebody to choose, so the cure is a se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kg.commit import LEFTOVERS, WORKSPACE
+from kg.durable import is_torn
 from kg.errors import ReleaseDamaged
 from kg.examine import examine_feed, examine_release
 from kg.feed.log import load_feed
-from kg.journal import RELEASE_ID, JournalEntry, load_journal
+from kg.journal import RELEASE_ID, Journal, load_journal
 from kg.manifest import PENDING_NAME, UNCOMMITTED_NAME
 from kg.release import Release, Releases
 from kg.retention import load_kept
@@ -82,27 +83,30 @@ def _iter_directories(root: Path) -> Iterator[Path]:
 
 
 def _examine_journal(releases: Releases) -> Iterator[Problem]:
-    if _is_torn(releases.journal_path):
+    if is_torn(releases.journal_path):
         what = f"{releases.journal_path}: its last line is torn; it was never committed"
         yield Problem(where="journal", what=what, cure=_REPAIR, is_safe=True)
 
 
-def _examine_strays(root: Path, journal: Sequence[JournalEntry]) -> Iterator[Problem]:
-    published = {each.release for each in journal}
+def _examine_strays(root: Path, journal: Journal) -> Iterator[Problem]:
     for path in sorted(path for path in root.iterdir() if path.name.startswith(WORKSPACE) or path.name in LEFTOVERS):
         what = f"{path}: left behind by a change that was broken off"
         yield Problem(where="strays", what=what, cure=_REPAIR, is_safe=True)
     for path in _iter_directories(root):
         is_marked = (path / UNCOMMITTED_NAME).exists()
         if is_marked:
-            what = "is published, and still marked as uncommitted" if path.name in published else "was never published"
+            what = (
+                "is published, and still marked as uncommitted"
+                if journal.find_places(path.name)
+                else "was never published"
+            )
             yield Problem(where="strays", what=f"{path}: {what}", cure=_REPAIR, is_safe=True)
-        elif path.name not in published:
+        elif not journal.find_places(path.name):
             cure = f"{_JOURNAL_CURE}; or move {path.name} out of the directory, if it should not be there"
             yield Problem(where="journal", what=f"{path}: the journal does not know it, so lines are lost", cure=cure)
 
 
-def _examine_current(releases: Releases, journal: Sequence[JournalEntry]) -> Iterator[Problem]:
+def _examine_current(releases: Releases, journal: Journal) -> Iterator[Problem]:
     try:
         current_id = releases.current_id()
     except ReleaseDamaged as error:
@@ -137,7 +141,7 @@ def _examine_kept(releases: Releases) -> Iterator[Problem]:
         yield Problem(where="kept", what=f"{release_id} is kept or cited, and is gone", cure=cure)
 
 
-def _examine_feed(root: Path, journal: Sequence[JournalEntry]) -> Iterator[Problem]:
+def _examine_feed(root: Path, journal: Journal) -> Iterator[Problem]:
     problems = list(examine_feed(root, journal))
     for what in problems:
         yield Problem(where="feed", what=what, cure=_FEED_CURE)
@@ -145,17 +149,12 @@ def _examine_feed(root: Path, journal: Sequence[JournalEntry]) -> Iterator[Probl
         return
     feed = load_feed(root)
     # The list of things of what was written last may not be there yet.
-    ready = max(
-        (at for at, each in enumerate(journal, 1) if not (root / each.release / PENDING_NAME).exists()), default=0
-    )
+    ready = len(journal)
+    while ready > feed.steps and (root / journal[ready - 1].release / PENDING_NAME).exists():
+        ready -= 1
     if feed.steps < ready:
         what = f"{feed.root}: has taken in {feed.steps} of {ready} publications"
         yield Problem(where="feed", what=what, cure=_REPAIR, is_safe=True)
-    if _is_torn(feed.log_path):
+    if is_torn(feed.log_path):
         what = f"{feed.log_path}: its last line is torn; it was never committed"
         yield Problem(where="feed", what=what, cure=_REPAIR, is_safe=True)
-
-
-def _is_torn(path: Path) -> bool:
-    """Whether a file of lines ends within a line."""
-    return path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")

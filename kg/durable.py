@@ -13,13 +13,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from kg.errors import DiskError, DiskFull, DiskUnclear
 
 __all__ = [
     "append_line",
     "drop_torn_line",
+    "is_torn",
     "make_directory",
     "put_in_place",
     "scratch_path",
@@ -32,6 +33,7 @@ __all__ = [
     "write_files",
 ]
 
+_PIECE: Final = 64 * 1024
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 # The engine says it in words alone.
 _FULL_WORDS: Final = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
@@ -209,14 +211,21 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 def drop_torn_line(path: Path) -> None:
     """Cut off a last line without its newline: a crash came before it was committed."""
-    if not path.exists():
+    if not is_torn(path):
         return
-    content = path.read_bytes()
-    committed = content.rfind(b"\n") + 1
-    if committed < len(content):
-        with path.open("r+b") as file:
-            file.truncate(committed)
-            os.fsync(file.fileno())
+    with path.open("r+b") as file:
+        file.truncate(_find_start(file, file.seek(0, os.SEEK_END)))
+        os.fsync(file.fileno())
+
+
+def is_torn(path: Path) -> bool:
+    """Whether a file of lines ends within one; a file that is not there does not."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            return size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+    except FileNotFoundError:
+        return False
 
 
 def settle_lines(path: Path) -> None:
@@ -225,9 +234,21 @@ def settle_lines(path: Path) -> None:
     It is written again in its place: a line that was not written by a flush that failed counts as written else.
     """
     with path.open("r+b", buffering=0) as file:
-        content = file.read()
-        start = content.rfind(b"\n", 0, -1) + 1
+        start = _find_start(file, file.seek(0, os.SEEK_END) - 1)
         file.seek(start)
-        _write_all(file.fileno(), content[start:])
+        content = file.read()
+        file.seek(start)
+        _write_all(file.fileno(), content)
         os.fsync(file.fileno())
     sync_directory(path.parent)
+
+
+def _find_start(file: IO[bytes], end: int) -> int:
+    """Where the line begins that holds what is before a place; read from there back, since the file may be long."""
+    while end > 0:
+        start = max(0, end - _PIECE)
+        found = os.pread(file.fileno(), end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

@@ -24,13 +24,14 @@ from kg.commit import (
     commit_release,
     find_next_sequence,
     is_committed,
+    list_directories,
     make_current,
     make_workspace,
     read_current_id,
     recover,
 )
-from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, ReleasePruned, SettingsError
-from kg.journal import JOURNAL_NAME, RELEASE_ID, Action, JournalEntry, find_instant, load_journal
+from kg.errors import ReleaseDamaged, ReleaseNotFound, ReleaseOvertaken, SettingsError
+from kg.journal import JOURNAL_NAME, RELEASE_ID, Action, Journal, find_instant, load_journal
 from kg.lock import lock_releases
 from kg.manifest import (
     CHANGES_NAME,
@@ -43,6 +44,7 @@ from kg.manifest import (
     Manifest,
     load_manifest,
 )
+from kg.references import find_release_id
 from kg.settings import CatalogSettings, KgSettings
 
 if TYPE_CHECKING:
@@ -145,7 +147,7 @@ class Releases:
         self.journal_path = root / JOURNAL_NAME
         self.current_path = root / CURRENT_NAME
 
-    def journal(self) -> tuple[JournalEntry, ...]:
+    def journal(self) -> Journal:
         """Every publication, oldest first.
 
         Raises:
@@ -159,8 +161,7 @@ class Releases:
         Raises:
             ReleaseDamaged: the journal is malformed.
         """
-        published = {entry.release for entry in self.journal()}
-        found = [_as_release(self.root / each) for each in published if (self.root / each).is_dir()]
+        found = [_as_release(self.root / each) for each in _list_published(self.root, self.journal())]
         return tuple(sorted(found, key=lambda each: each.sequence))
 
     def current_id(self) -> str | None:
@@ -211,24 +212,16 @@ class Releases:
             return _as_release(self.root / current_id)
         if RELEASE_ID.fullmatch(ref) and is_committed(self.root / ref):
             return _as_release(self.root / ref)
-        releases = self.list()
-        if exact := [each for each in releases if ref == each.id or _parse_number(ref) == each.sequence]:
-            return exact[0]
-        found = [each for each in releases if ref and (each.id.startswith(ref) or _has_digest(each, ref))]
-        if len(found) == 1:
-            return found[0]
-        names = ", ".join(each.id for each in found or releases) or "none"
-        if not found and (gone := self._find_pruned(ref)):
-            raise ReleasePruned(f"{gone.release}, first published {gone.instant}, was removed; there are: {names}")
-        problem = "fits more than one release" if found else "is no release"
-        raise ReleaseNotFound(f"{ref!r} {problem}; there are: {names}")
+        journal = self.journal()
+        return self.find_among(ref, journal=journal, kept=_list_published(self.root, journal))
 
-    def _find_pruned(self, ref: str) -> JournalEntry | None:
-        number = _parse_number(ref)
-        known = (
-            each for each in self.journal() if ref == each.release or number == int(each.release.partition("-")[0])
-        )
-        return next(known, None)
+    def find_among(self, ref: str, *, journal: Journal, kept: Collection[str]) -> Release:
+        """As :meth:`find`, by what is known of the directory, without reading it."""
+        release_id = find_release_id(ref, journal=journal, kept=kept, has_digest=self._has_digest)
+        return _as_release(self.root / release_id)
+
+    def _has_digest(self, release_id: str, beginning: str) -> bool:
+        return _as_release(self.root / release_id).digest.startswith(beginning)
 
     def find_same(self, *, digest: str, open_licences: Collection[str], catalog: CatalogSettings) -> Release | None:
         """The current release, when it holds just this content, merges it alike and names the same publisher."""
@@ -359,8 +352,13 @@ def check_mode(release: Release, *, is_plain: bool) -> None:
 
 def find_complete(root: Path) -> Release | None:
     """The release that was published last of those that are still there and have dumps and descriptions."""
-    found = (_as_release(root / each.release) for each in reversed(Releases(root).journal()))
-    return next((each for each in found if each.path.is_dir() and each.is_complete), None)
+    journal = load_journal(root / JOURNAL_NAME)
+    newest = sorted(_list_published(root, journal), key=lambda name: journal.find_places(name)[-1], reverse=True)
+    return next((each for each in (_as_release(root / name) for name in newest) if each.is_complete), None)
+
+
+def _list_published(root: Path, journal: Journal) -> list[str]:
+    return [name for name in list_directories(root) if journal.find_places(name)]
 
 
 def _is_same(release: Release, *, digest: str, open_licences: Collection[str] | None, catalog: CatalogSettings) -> bool:
@@ -373,17 +371,6 @@ def _is_same(release: Release, *, digest: str, open_licences: Collection[str] | 
         and manifest.open_licences == (None if open_licences is None else tuple(sorted(open_licences)))
         and manifest.extra.get("catalog") == asdict(catalog)
     )
-
-
-def _parse_number(ref: str) -> int | None:
-    # Python refuses to read numbers of thousands of digits.
-    return int(ref) if ref.isdecimal() and len(ref) < 20 else None
-
-
-def _has_digest(release: Release, beginning: str) -> bool:
-    # An id ends with the first digits, so only the manifest of a release that may be meant is read.
-    digits = release.id.partition("-")[2]
-    return digits.startswith(beginning) or (beginning.startswith(digits) and release.digest.startswith(beginning))
 
 
 def _as_release(path: Path) -> Release:

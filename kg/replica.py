@@ -24,7 +24,7 @@ from kg.entities import ENTITIES_NAME
 from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
 from kg.examine import examine_feed, examine_release
 from kg.feed.log import Feed, load_feed, read_log
-from kg.journal import JournalEntry, load_journal
+from kg.journal import Journal, load_journal
 from kg.lock import lock_releases
 from kg.manifest import PENDING_NAME, STORE_NAME, UNCOMMITTED_NAME
 from kg.release import Release, Releases
@@ -56,7 +56,7 @@ def export_release(releases: Releases, ref: str, path: Path) -> str:
         ReleaseError: the archive cannot be written.
     """
     release = releases.get(ref)
-    until = max(each.sequence for each in releases.journal() if each.release == release.id)
+    until = releases.journal().find_places(release.id)[-1] + 1
     lines = releases.journal_path.read_bytes().splitlines(keepends=True)[:until]
     sources = [ArchiveSource(name=_JOURNAL, path=releases.journal_path, size=sum(map(len, lines)))]
     sources += _list_feed(releases, release, until=until)
@@ -148,7 +148,7 @@ def _take_feed(theirs: Feed, own: Feed) -> None:
         own.entities_path(own.seen).unlink(missing_ok=True)
 
 
-def _examine_archive(unpacked: Path, path: Path) -> tuple[tuple[JournalEntry, ...], Release]:
+def _examine_archive(unpacked: Path, path: Path) -> tuple[Journal, Release]:
     try:
         journal = load_journal(unpacked / _JOURNAL)
         if not journal:
@@ -167,7 +167,7 @@ def _examine_archive(unpacked: Path, path: Path) -> tuple[tuple[JournalEntry, ..
     return journal, release
 
 
-def _demand_one_history(own: tuple[JournalEntry, ...], theirs: tuple[JournalEntry, ...], path: Path) -> None:
+def _demand_one_history(own: Journal, theirs: Journal, path: Path) -> None:
     for here, there in zip(own, theirs, strict=False):
         if here != there:
             raise ArchiveRefused(

@@ -20,7 +20,7 @@ from kg.release import Release, Releases
 from kg.retention import Reason, keep_release, let_go, load_kept, prune_releases
 
 if TYPE_CHECKING:
-    from kg.journal import JournalEntry
+    from kg.journal import Journal
 
 __all__ = ["add_commands"]
 
@@ -119,7 +119,8 @@ def add_commands(commands: Commands) -> None:
 def _list(options: argparse.Namespace) -> int:
     releases = _releases(options)
     current, kept = releases.current_id(), load_kept(releases.root)
-    records = [_record(each, releases, current=current, kept=kept) for each in releases.list()]
+    journal = releases.journal()
+    records = [_record(each, journal, current=current, kept=kept) for each in releases.list()]
     if options.format == "json":
         _print_json(records)
         return 0
@@ -139,7 +140,7 @@ def _show(options: argparse.Namespace) -> int:
     releases = _releases(options)
     release = releases.get(options.release)
     manifest = release.manifest
-    journal = [each for each in releases.journal() if each.release == release.id]
+    journal = releases.journal().find_entries(release.id)
     if options.format == "json":
         _print_json(asdict(manifest) | {"journal": [asdict(each) for each in journal], "path": str(release.path)})
         return 0
@@ -252,15 +253,14 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _record(
-    release: Release, releases: Releases, *, current: str | None, kept: Mapping[Reason, frozenset[str]]
+    release: Release, journal: Journal, *, current: str | None, kept: Mapping[Reason, frozenset[str]]
 ) -> dict[str, str | int | bool | None]:
-    published: list[JournalEntry] = [each for each in releases.journal() if each.release == release.id]
     damage = release.find_damage()
     manifest = None if damage else release.manifest
     return {
         "id": release.id,
         "parent": manifest.parent if manifest else None,
-        "published": published[-1].instant,
+        "published": journal[journal.find_places(release.id)[-1]].instant,
         "quads": manifest.counts.quads if manifest else None,
         "triples": manifest.counts.triples if manifest else None,
         "current": release.id == current,

@@ -50,7 +50,9 @@ def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
             f"or move {feed.root} away, and the feed begins anew"
         )
     # The list of things of the newest may not be there yet; whoever makes it comes back here (kg.complete).
-    ready = max((at for at, each in enumerate(journal, 1) if not _is_pending(releases_root / each.release)), default=0)
+    ready = len(journal)
+    while ready > feed.steps and _is_pending(releases_root / journal[ready - 1].release):
+        ready -= 1
     try:
         for entry in journal[feed.steps : ready]:
             feed = _take_step(feed, releases_root / entry.release, entry)

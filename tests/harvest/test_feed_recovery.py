@@ -12,6 +12,7 @@ import pytest
 from kg.entities import ENTITIES_NAME, iter_entities
 from kg.errors import ReleaseDamaged, ReleaseError
 from kg.feed.log import load_feed
+from kg.journal import Journal
 from kg.release import Releases
 from kg.retention import keep_release, prune_releases
 from tests.harvest.feeds import ReadMember, fold_members, publish, read_members, read_state
@@ -44,7 +45,7 @@ def interrupt(patch: pytest.MonkeyPatch, name: str) -> None:
         if name == "kg.commit.take_in":
             root, journal = arguments
             assert isinstance(root, Path)
-            assert isinstance(journal, tuple)
+            assert isinstance(journal, Journal)
             if load_feed(root).steps == len(journal):
                 return
         raise KeyboardInterrupt
