@@ -26,8 +26,9 @@ from endpoint.federation import listing
 from endpoint.harvest import catalog, dumps, feed, sitemap
 from endpoint.history import memento, publications
 from endpoint.history.releases import ServedReleases
+from endpoint.http.budget import FairShare
 from endpoint.http.cache import ResponseCache
-from endpoint.http.clients import FairShare, parse_networks
+from endpoint.http.clients import Clients, knowing_clients, parse_networks
 from endpoint.http.coding import Codings
 from endpoint.http.middleware import Envelope, internal_problem
 from endpoint.http.problems import Problem, as_problem, problem_response
@@ -40,6 +41,7 @@ from endpoint.sparql.ask import Asker
 from endpoint.sparql.connection import WorkerOptions
 from endpoint.sparql.engine import Engine
 from endpoint.sparql.guard import Limits
+from endpoint.sparql.places import ReadingLimits
 from endpoint.sparql.pool import PoolLimits, QueryPool
 from endpoint.sparql.remote import RemoteEngine, RemoteOptions
 from endpoint.sparql.route import RouteOptions, SparqlRoute
@@ -104,20 +106,20 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
         on_switch=lambda each: pool.prepare_store(str(each.store_path)),
         is_plain=is_plain,
     )
-    asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"))
+    share = FairShare(budget_s=settings.client_budget_s, earned_per_s=settings.client_earned_per_s)
+    asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"), share)
     desk = Desk(settings, releases)
     build = _build_digest()
-    share = FairShare(budget_s=settings.client_budget_s, earned_per_s=settings.client_earned_per_s)
     measured = metrics.Metrics(pool=pool, share=share, gateway=gateway)
     options = RouteOptions(
         limits=_query_limits(settings, gateway),
         max_body_bytes=settings.max_body_mib * _MIB,
         max_result_bytes=settings.query_max_result_mib * _MIB,
+        patience_s=settings.query_timeout_s,
         base_url=settings.base_url,
         build=build,
         editor=editor.show_editor,
         share=share,
-        trusted_proxies=parse_networks(settings.trusted_proxies),
         observer=measured,
         journal=QueryLog(
             is_full=settings.log_queries, slow_s=settings.slow_query_s, shows_text=settings.log_query_text
@@ -171,7 +173,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
     if not is_plain:
         app.mount("/api/v1", create_api(app.state, handlers))
     cache = ResponseCache(
-        Envelope(Codings(_divert(app, "/sparql", sparql)), app.state.proxies),
+        knowing_clients(Envelope(Codings(_divert(app, "/sparql", sparql)), app.state.proxies), _clients(settings)),
         find_version=lambda: releases.version,
         capacity_bytes=settings.cache_mib * _MIB,
     )
@@ -192,6 +194,14 @@ def _divert(app: Starlette, path: str, route: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
 
     return call
+
+
+def _clients(settings: EndpointSettings) -> Clients:
+    return Clients(
+        trusted=parse_networks(settings.trusted_proxies),
+        ipv4_prefix=settings.client_ipv4_prefix,
+        ipv6_prefix=settings.client_ipv6_prefix,
+    )
 
 
 def _describe_limits(settings: EndpointSettings) -> str:
@@ -238,6 +248,9 @@ def _pool_limits(settings: EndpointSettings) -> PoolLimits:
         timeout_s=settings.query_timeout_s,
         queue=settings.query_queue,
         queue_wait_s=settings.query_queue_wait_s,
+        reading=ReadingLimits(
+            bytes_per_s=settings.client_least_kib_per_s * 1024, patience_s=settings.client_patience_s
+        ),
     )
 
 

@@ -70,6 +70,17 @@ class EndpointSettings:
     client_earned_per_s: float = field(
         default=0.5, metadata={"help": "query seconds that an address earns back in a second"}
     )
+    client_ipv4_prefix: int = field(
+        default=32, metadata={"help": "leading bits of an IPv4 address: addresses that share them are one client"}
+    )
+    client_ipv6_prefix: int = field(
+        default=64, metadata={"help": "leading bits of an IPv6 address: addresses that share them are one client"}
+    )
+    client_least_kib_per_s: float = field(
+        default=32.0,
+        metadata={"help": "KiB of a result that are read in a second; slower readers are cut off when others wait"},
+    )
+    client_patience_s: float = field(default=5.0, metadata={"help": "seconds over which that rate is taken"})
     trusted_proxies: str = field(
         default="", metadata={"help": "addresses or networks, blank-separated, whose `X-Forwarded-For` is believed"}
     )
@@ -119,6 +130,8 @@ class EndpointSettings:
                 and value <= 0
             ):
                 raise SettingsError(f"{_PREFIX}{each.name.upper()} must be more than 0, not {value}")
+        if self.client_ipv4_prefix > 32 or self.client_ipv6_prefix > 128:
+            raise SettingsError("ENDPOINT_CLIENT_IPV4_PREFIX is at most 32, ENDPOINT_CLIENT_IPV6_PREFIX at most 128")
         if self.query_max_kib > self.max_body_mib * 1024:
             raise SettingsError("ENDPOINT_QUERY_MAX_KIB is larger than ENDPOINT_MAX_BODY_MIB lets a request be")
         if self.write_memory_mib < _LEAST_WRITE_MIB:

@@ -1,29 +1,23 @@
-"""Who asks, and how much of the engine's time they have had: a fair share, counted in query seconds."""
+"""Who asks: the address of a client, and the network that stands for one."""
 
 from __future__ import annotations
 
 import ipaddress
-import math
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from endpoint.http.problems import Problem
-
-__all__ = ["FairShare", "find_client", "network_key", "parse_networks"]
+__all__ = ["Clients", "Network", "current_client", "find_client", "find_network", "knowing_clients", "parse_networks"]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_CLIENTS: Final = 10_000
-# What one customer of a provider is given, at the least (RFC 6177): any number of addresses of one machine.
-_V6_PREFIX: Final = 64
-# An answer that costs less is free: look-ups of one client must not slow down those of another.
-_FREE_S: Final = 0.01
+# Longer than any address with a port and brackets; what is longer is no hop, whatever a proxy wrote.
+_LONGEST_HOP: Final = 64
+_client: ContextVar[str | None] = ContextVar("client", default=None)
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -38,10 +32,24 @@ def parse_networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part) for part in text.replace(",", " ").split())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """How clients are told apart: behind which proxies, and how much of an address is one of them."""
+
+    trusted: tuple[Network, ...]
+    ipv4_prefix: int
+    ipv6_prefix: int
+
+    def find(self, scope: Scope) -> str:
+        """The network of whoever asks, which is one client."""
+        address = find_client(scope, self.trusted)
+        return find_network(address, ipv4_prefix=self.ipv4_prefix, ipv6_prefix=self.ipv6_prefix)
+
+
 def find_client(scope: Scope, trusted: Sequence[Network]) -> str:
     """The address of whoever asks: the nearest one that is no proxy of ours (RFC 7239, section 8.1 on trust)."""
     client = scope.get("client")
-    address = client[0] if client else ""
+    address = _parse_address(client[0]) if client else ""
     if not trusted:
         return address
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
@@ -55,124 +63,62 @@ def find_client(scope: Scope, trusted: Sequence[Network]) -> str:
     return address
 
 
-def network_key(address: str, *, v6_prefix: int = _V6_PREFIX) -> str:
-    """What stands for one client: an IPv4 address, the network of an IPv6 one, or a text that is no address as it is.
+@lru_cache(maxsize=4096)
+def find_network(address: str, *, ipv4_prefix: int, ipv6_prefix: int) -> str:
+    """The network of an address, by the length of its prefix; what is no address stands for itself.
 
-    >>> network_key("2001:db8:1:2:3::4"), network_key("::ffff:192.0.2.1"), network_key("192.0.2.1")
-    ('2001:db8:1:2::/64', '192.0.2.1', '192.0.2.1')
+    Whoever has one IPv6 address has all of a network.
+
+    >>> find_network("2001:db8::7", ipv4_prefix=32, ipv6_prefix=64)
+    '2001:db8::/64'
     """
-    if ":" not in address:
-        return address
     try:
-        parsed = ipaddress.IPv6Address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(parsed), v6_prefix), strict=False))
+    prefix = ipv4_prefix if parsed.version == 4 else ipv6_prefix
+    return address if prefix == parsed.max_prefixlen else str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
 
 
-@dataclass(slots=True)
-class _Account:
-    balance_s: float
-    seen: float
-    running: int = 0
+def current_client() -> str | None:
+    """The client whose request is being answered; None where the server does something of its own."""
+    return _client.get()
 
 
-class FairShare:
-    """Each client has a budget of query seconds that fills up again; who has overdrawn it waits.
+def knowing_clients(app: ASGIApp, clients: Clients) -> ASGIApp:
+    """An ASGI application in which :func:`current_client` tells who asks."""
 
-    A running query is charged as it runs, so that many at once do not slip through.
-    """
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _client.set(clients.find(scope))
+        await app(scope, receive, send)
 
-    def __init__(self, *, budget_s: float, earned_per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._budget_s = budget_s
-        self._earned_per_s = earned_per_s
-        self._clock = clock
-        self._accounts: OrderedDict[str, _Account] = OrderedDict()
-        self.refused = 0
-
-    def check(self, client: str) -> None:
-        """Let the client ask.
-
-        Raises:
-            Problem: 429, the client has overdrawn its budget; ``Retry-After`` says when it has earned enough.
-        """
-        account = self._settle(client)
-        if account.balance_s <= 0:
-            self.refused += 1
-            wait_s = max(1, math.ceil((1 - account.balance_s) / self._earned_per_s))
-            raise Problem(
-                "too-many-query-seconds",
-                429,
-                f"This address has used up its share of {self._budget_s:g} query seconds. Try again in {wait_s} s, "
-                "with narrower queries, or take a dump.",
-                headers={"Retry-After": str(wait_s)},
-            )
-
-    def spend(self, client: str) -> AbstractContextManager[None]:
-        """Charge the client for the time inside."""
-        return _Spending(self, client)
-
-    def begin(self, client: str) -> float:
-        """When a query of the client begins: now; from here on it is charged."""
-        self._settle(client).running += 1
-        return self._clock()
-
-    def end(self, client: str, started: float) -> None:
-        """A query that began then is over."""
-        account = self._settle(client)
-        account.running -= 1
-        # Settling has charged all that ran since; what was too short to count is given back.
-        passed = self._clock() - started
-        if passed < _FREE_S:
-            account.balance_s = min(self._budget_s, account.balance_s + passed)
-
-    def _settle(self, client: str) -> _Account:
-        now = self._clock()
-        account = self._accounts.get(client)
-        if account is None:
-            account = self._accounts[client] = _Account(self._budget_s, now)
-            while len(self._accounts) > _CLIENTS:
-                oldest = next(iter(self._accounts))
-                if self._accounts[oldest].running:
-                    self._accounts.move_to_end(oldest)
-                    break
-                del self._accounts[oldest]
-        self._accounts.move_to_end(client)
-        passed = now - account.seen
-        account.seen = now
-        earned = passed * self._earned_per_s
-        account.balance_s = min(self._budget_s, account.balance_s + earned - passed * account.running)
-        return account
-
-
-class _Spending(AbstractContextManager[None]):
-    """One query of a client; a class, since a generator would cost a look-up more than all else here."""
-
-    __slots__ = ("_client", "_share", "_started")
-
-    def __init__(self, share: FairShare, client: str) -> None:
-        self._share = share
-        self._client = client
-        self._started = 0.0
-
-    def __enter__(self) -> None:
-        self._started = self._share.begin(self._client)
-
-    def __exit__(self, *_: object) -> None:
-        self._share.end(self._client, self._started)
+    return call
 
 
 def _parse_hop(text: str) -> str | None:
     """The address of a hop, in its normal form, without port and brackets; None for ``unknown`` and the like."""
+    if len(text) > _LONGEST_HOP:
+        return None
     candidates = [text, text.rpartition(":")[0], text.partition("]")[0].removeprefix("[")]
-    for candidate in candidates:
-        try:
-            return str(ipaddress.ip_address(candidate))
-        except ValueError:
-            continue
-    return None
+    return next((found for each in candidates if (found := _find_normal_form(each))), None)
+
+
+@lru_cache(maxsize=4096)
+def _parse_address(text: str) -> str:
+    """The address that a socket names, in its normal form."""
+    return _find_normal_form(text) or text
+
+
+def _find_normal_form(text: str) -> str | None:
+    """An address as it is written everywhere: IPv4 as such (RFC 4291, section 2.5.5.2), IPv6 without its zone."""
+    try:
+        parsed = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(parsed)
 
 
 def _is_in(address: str, networks: Sequence[Network]) -> bool:

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from endpoint.http.budget import FairShare
 from endpoint.http.cache import ResponseCache
-from endpoint.http.clients import FairShare
 from endpoint.sparql.engine import Engine
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from endpoint.http.clients import find_client, parse_networks
 from endpoint.http.problems import Problem
 from endpoint.pages.site import render_page
 from endpoint.pages.views import to_path
@@ -54,8 +53,7 @@ async def _ask(request: Request, asked: QueryRequest, inspection: Inspection) ->
     """What the template shows of a result; a long one is cut, and says so."""
     is_graph = inspection.form not in _SOLUTIONS
     state = request.app.state
-    client = find_client(request.scope, parse_networks(state.settings.trusted_proxies))
-    state.share.check(client)
+    spending = state.share.charge()
     job = Job(
         store=str(state.releases.get(asked.release).store_path),
         text=asked.text or "",
@@ -65,7 +63,7 @@ async def _ask(request: Request, asked: QueryRequest, inspection: Inspection) ->
         calls=inspection.calls,
     )
     body = bytearray()
-    async with state.pool.answer(job, state.share.spend(client)) as answer:
+    async with state.pool.answer(job, spending) as answer:
         async for chunk in answer:
             body += chunk
             if len(body) > _BYTES:

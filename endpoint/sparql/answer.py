@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from logging import getLogger
 from typing import Final, Literal, TypeAlias
 
+from endpoint.http.budget import Spending
 from endpoint.http.problems import Problem
 from endpoint.sparql.connection import FINAL, WorkerConnection
 from endpoint.sparql.failures import busy_problem, closing_problem, crash_problem, failure_problem, timeout_problem
@@ -17,7 +17,7 @@ from endpoint.sparql.frames import Conversion, Failure, Frame, FrameKind, Job, d
 
 __all__ = ["Answer", "StopReason"]
 
-StopReason: TypeAlias = Literal["timeout", "busy", "closing"]
+StopReason: TypeAlias = Literal["timeout", "busy", "closing", "share", "slow-reader"]
 
 _log = getLogger(__name__)
 _LOW_WATER: Final = 128 * 1024
@@ -35,11 +35,14 @@ class Answer:
         "_frames",
         "_is_charged",
         "_is_lost",
+        "_marks",
         "_problem",
         "_source",
         "_spending",
+        "_taken_bytes",
         "_timeout_s",
         "_waiter",
+        "client",
         "has_begun",
         "held_bytes",
         "is_complete",
@@ -47,6 +50,7 @@ class Answer:
         "reason",
         "rows",
         "started",
+        "when_lost",
         "whole",
         "worker",
     )
@@ -54,12 +58,14 @@ class Answer:
     def __init__(
         self,
         job: Job | Conversion,
-        spending: AbstractContextManager[None] | None,
+        spending: Spending | None,
         source: AsyncIterable[bytes] | None,
         *,
+        client: str,
         timeout_s: float,
     ) -> None:
         self.job = job
+        self.client = client
         self.worker: WorkerConnection | None = None
         self.started = time.monotonic()
         self.reason: StopReason | None = None
@@ -70,6 +76,11 @@ class Answer:
         self.whole: bytes | None = None
         self.rows: int | None = None
         self.held_bytes = 0
+        # Called when the worker is gone, for those who wait for something else than the next chunk.
+        self.when_lost: Callable[[], None] | None = None
+        self._taken_bytes = 0
+        # When, and how much had been taken then: the last two, between which a rate is taken.
+        self._marks: deque[tuple[float, int]] = deque(maxlen=2)
         self._timeout_s = timeout_s
         self._spending = spending
         self._source = source
@@ -92,6 +103,22 @@ class Answer:
                 self._spending.__enter__()
             else:
                 self._spending.__exit__(None, None, None)
+
+    def weigh(self) -> tuple[int, int]:
+        """What its client has had lately (endpoint.http.budget); the server's own goes first."""
+        return (0, 0) if self._spending is None else self._spending.weigh()
+
+    def measure_reading(self, now: float, patience_s: float) -> float | None:
+        """Bytes that were taken in a second, once that is known, and where the worker waits for the reader."""
+        if not self.has_begun or self.worker is None or not self.worker.is_paused:
+            return None
+        since, taken = self._marks[0] if self._marks else (now, 0)
+        return (self._taken_bytes - taken) / (now - since) if now - since >= patience_s else None
+
+    def mark_reading(self, now: float, patience_s: float) -> None:
+        """Take note of how much was taken until now, if the last note is old enough."""
+        if self.has_begun and (not self._marks or now - self._marks[-1][0] >= patience_s):
+            self._marks.append((now, self._taken_bytes))
 
     @property
     def is_alone(self) -> bool:
@@ -132,6 +159,8 @@ class Answer:
         """The worker is gone (connection.Receiver)."""
         self._is_lost = True
         self._wake()
+        if self.when_lost is not None:
+            self.when_lost()
 
     def refuse(self, problem: Problem) -> None:
         """There will be no worker."""
@@ -180,6 +209,7 @@ class Answer:
                 self._waiter = None
         frame = self._frames.popleft()
         self.held_bytes -= len(frame.body)
+        self._taken_bytes += len(frame.body)
         if self.worker is not None and self.worker.is_paused and self.held_bytes < _LOW_WATER:
             self.worker.resume()
         if frame.kind is FrameKind.FAILURE:
@@ -191,6 +221,10 @@ class Answer:
             return timeout_problem(self._timeout_s)
         if self.reason == "busy":
             return busy_problem("This query takes long, and the places for long queries are taken.")
+        if self.reason == "share":
+            return busy_problem("Other clients wanted the place of this query, and yours are several.")
+        if self.reason == "slow-reader":
+            return busy_problem("The result was read too slowly while others waited for its place.")
         if self.reason == "closing" or self.worker is None:
             return closing_problem()
         status, words = await self.worker.epitaph

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from endpoint.history.releases import ServedReleases
+from endpoint.http.budget import FairShare
 from endpoint.http.problems import Problem
 from endpoint.sparql.engine import Engine
 from endpoint.sparql.frames import Binding, Job
@@ -58,12 +59,16 @@ def number(value: str) -> Term:
 
 
 class Asker:
-    """Asks the stored queries of a release. What was answered once is remembered, since a release does not change."""
+    """Asks the stored queries of a release, at the cost of the client whose request asks.
 
-    def __init__(self, pool: Engine, releases: ServedReleases, queries: QueryDirectory) -> None:
+    What was answered once is remembered, since a release does not change, and costs nobody anything.
+    """
+
+    def __init__(self, pool: Engine, releases: ServedReleases, queries: QueryDirectory, share: FairShare) -> None:
         self._pool = pool
         self._releases = releases
         self._queries = queries
+        self._share = share
         self._remembered: OrderedDict[tuple[object, ...], list[Row]] = OrderedDict()
 
     async def select(self, query_id: str, /, *, release: str | None = None, **bindings: Term) -> list[Row]:
@@ -112,7 +117,7 @@ class Asker:
             bindings={name: _encode_term(term) for name, term in bindings.items()},
         )
         try:
-            async with self._pool.answer(job) as answer:
+            async with self._pool.answer(job, self._share.charge()) as answer:
                 return b"".join([chunk async for chunk in answer])
         except Problem as problem:
             if problem.status == 400:

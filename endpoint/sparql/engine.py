@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from endpoint.http.budget import Spending
 from endpoint.sparql.frames import Job
 
 __all__ = ["Engine", "Result"]
@@ -15,8 +16,11 @@ __all__ = ["Engine", "Result"]
 class Result(Protocol):
     """A result on its way; its chunks can be taken once.
 
-    ``whole`` and ``rows`` are the result and the number of its rows, where it came in one piece.
+    ``whole`` and ``rows`` are the result and the number of its rows, where it came in one piece. ``when_lost`` is
+    called when the rest will not come.
     """
+
+    when_lost: Callable[[], None] | None
 
     whole: bytes | None
     rows: int | None
@@ -57,14 +61,12 @@ class Engine(Protocol):
     def prepare_store(self, path: str) -> None:
         """Take note of the store that the next queries will ask."""
 
-    def answer(
-        self, job: Job, spending: AbstractContextManager[None] | None = None
-    ) -> AbstractAsyncContextManager[Result]:
+    def answer(self, job: Job, spending: Spending | None) -> AbstractAsyncContextManager[Result]:
         """The answer to a job, begun well; leaving the context before its end stops the query.
 
         Args:
             job: what to ask.
-            spending: entered while the engine is busy with the job, not while the job waits.
+            spending: of the client, entered while the engine is busy with the job, not while the job waits.
 
         Raises:
             Problem: the job was not admitted, or its evaluation failed before the first byte.

@@ -2,10 +2,10 @@
 
 There is a lane of ``workers`` processes for any query. A query that takes longer than ``long_after_s`` leaves it for
 the long lane, at a lower priority, and a fresh process takes its place, so short queries always find one. When the
-long lane is full, the query is stopped: the client may come again. Half of that lane is for queries whose result is
-on its way already, since a result that is cut off cannot be told to come again later. At ``timeout_s`` every query is
-stopped. A worker is stopped by killing it, since the engine cannot be asked to stop (ARCHITECTURE, "killable worker
-processes").
+long lane is full, a result that is read too slowly makes room, else the client that has most places there, else the
+query is stopped: its client may come again. Half of that lane is for queries whose result is on its way already, since
+a result that is cut off cannot be told to come again later. At ``timeout_s`` every query is stopped. A worker is
+stopped by killing it, since the engine cannot be asked to stop (ARCHITECTURE, "killable worker processes").
 
 No more workers begin at once than there are cores. While they are at queries that take no time, each is given a few
 more ahead; when one does take time, those behind it are taken back and asked elsewhere (decision 0017).
@@ -18,15 +18,17 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterable, Coroutine
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from logging import getLogger
 from typing import Final
 
+from endpoint.http.budget import Spending
 from endpoint.sparql.answer import Answer, StopReason
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
 from endpoint.sparql.failures import busy_problem, closing_problem
 from endpoint.sparql.frames import Conversion, Job
+from endpoint.sparql.places import Line, ReadingLimits, find_least_entitled, find_slowest
 
 __all__ = ["PoolLimits", "QueryPool"]
 
@@ -39,6 +41,8 @@ _UNWANTED_S: Final = 0.1
 _CORES: Final = os.cpu_count() or 1
 # How many jobs a worker may have, the one that it is at included: it need not sleep and be woken between them.
 _AHEAD: Final = 4
+# Of fewer workers none is kept for those who have nothing yet: the others would wait for each other.
+_LEAST_TO_KEEP_ONE: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ class PoolLimits:
     timeout_s: float
     queue: int
     queue_wait_s: float
+    reading: ReadingLimits
 
 
 class QueryPool:
@@ -60,8 +65,7 @@ class QueryPool:
         self.limits = limits
         self._options = options
         self._idle: list[WorkerConnection] = []
-        # The first has waited longest.
-        self._waiting: dict[Answer, None] = {}
+        self._waiting = Line()
         self._quick: set[WorkerConnection] = set()
         self._long: set[WorkerConnection] = set()
         # When the workers began their jobs that began one a moment ago: as many at once as there are cores.
@@ -111,9 +115,8 @@ class QueryPool:
         if self._is_closed:
             return
         self._is_closed = True
-        for answer in self._waiting:
+        for answer in self._waiting.drop_surplus(0):
             answer.refuse(closing_problem())
-        self._waiting.clear()
         workers = self._quick | self._long
         for worker in workers:
             for receiver in worker.jobs:
@@ -136,20 +139,24 @@ class QueryPool:
     def answer(
         self,
         job: Job | Conversion,
-        spending: AbstractContextManager[None] | None = None,
+        spending: Spending | None,
         source: AsyncIterable[bytes] | None = None,
+        *,
+        client: str = "",
     ) -> AbstractAsyncContextManager[Answer]:
         """The answer to a job, begun well; leaving the context before its end kills the worker.
 
         Args:
             job: what to ask.
-            spending: entered while a worker is busy with the job, not while the job waits for one.
+            spending: of its client, entered while a worker is busy with the job, not while the job waits for one.
             source: what a conversion converts; it raises a Problem where that breaks off.
+            client: whose place the job takes, where it is not charged.
 
         Raises:
             Problem: the job was not admitted, or its evaluation failed before the first byte.
         """
-        return _Asking(self, Answer(job, spending, source, timeout_s=self.limits.timeout_s))
+        client = client if spending is None else spending.client
+        return _Asking(self, Answer(job, spending, source, client=client, timeout_s=self.limits.timeout_s))
 
     def admit(self, answer: Answer) -> None:
         """Have an answer made; whatever comes of it, it must be given to ``end``.
@@ -159,11 +166,9 @@ class QueryPool:
         """
         if self._is_closed:
             raise closing_problem()
-        self._waiting[answer] = None
+        self._waiting.add(answer)
         self._dispatch()
-        if len(self._waiting) > self.limits.queue:
-            self._waiting.pop(answer, None)
-            raise busy_problem(f"{self.limits.queue} queries are waiting already.")
+        self._refuse_surplus()
         self._has_work.set()
 
     def end(self, answer: Answer) -> None:
@@ -172,7 +177,7 @@ class QueryPool:
         answer.end_feed()
         answer.assign(None)
         if worker is None:
-            self._waiting.pop(answer, None)
+            self._waiting.discard(answer)
         elif not answer.is_complete:
             if worker.jobs and worker.jobs[0] is not answer and not worker.is_lost:
                 worker.abandon(answer)
@@ -231,27 +236,34 @@ class QueryPool:
         self._dispatch()
 
     def _dispatch(self) -> None:
-        """Give those who wait to workers, the longest first."""
-        while self._waiting:
-            answer = next(iter(self._waiting))
-            worker = self._choose_worker(is_alone=answer.is_alone)
-            if worker is None:
+        """Give those who wait to workers."""
+        while self._waiting and (self._idle or self._fresh):
+            for answer in self._waiting.list_next():
+                worker = self._choose_worker(answer)
+                if worker is not None:
+                    break
+            else:
                 return
-            del self._waiting[answer]
+            self._waiting.discard(answer)
             answer.assign(worker)
             worker.ask(answer.job, answer)
             answer.begin_feed()
 
-    def _choose_worker(self, *, is_alone: bool) -> WorkerConnection | None:
+    def _choose_worker(self, answer: Answer) -> WorkerConnection | None:
         """The idle one that was used last, since its caches are warm; else one that will soon be done."""
-        if is_alone:
-            return self._idle.pop() if self._idle else None
-        if len(self._fresh) < _CORES and self._idle:
+        may_begin = bool(self._idle) and (len(self._idle) > 1 or self._may_take_last(answer))
+        if answer.is_alone:
+            return self._idle.pop() if may_begin else None
+        if may_begin and len(self._fresh) < _CORES:
             worker = self._idle.pop()
             self._fresh[worker] = time.monotonic()
             return worker
         usable = [each for each in self._fresh if len(each.jobs) < _AHEAD and not each.is_lost]
         return min(usable, key=lambda each: len(each.jobs), default=None)
+
+    def _may_take_last(self, answer: Answer) -> bool:
+        """Whether the last idle worker is for an answer: it is kept for clients that have nothing of the others."""
+        return self.limits.workers < _LEAST_TO_KEEP_ONE or answer.weigh() == (0, 0)
 
     def _begin(self, worker: WorkerConnection) -> None:
         """A worker is at the next of its jobs."""
@@ -269,9 +281,11 @@ class QueryPool:
         """Put answers before all others that wait; those that are too many then, and came last, are refused."""
         for answer in answers:
             answer.assign(None)
-        self._waiting = dict.fromkeys([*answers, *self._waiting])
-        while len(self._waiting) > self.limits.queue:
-            answer, _ = self._waiting.popitem()
+        self._waiting.put_first(answers)
+        self._refuse_surplus()
+
+    def _refuse_surplus(self) -> None:
+        for answer in self._waiting.drop_surplus(self.limits.queue):
             answer.refuse(busy_problem(f"{self.limits.queue} queries are waiting already."))
 
     def _fill(self) -> None:
@@ -324,7 +338,7 @@ class QueryPool:
                 self._ask_again([each for each in worker.take_back() if isinstance(each, Answer)])
         self._dispatch()
         for answer in [each for each in self._waiting if now - each.started >= self.limits.queue_wait_s]:
-            del self._waiting[answer]
+            self._waiting.discard(answer)
             answer.refuse(busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s."))
         for worker in self._quick | self._long:
             if worker.jobs and worker not in self._fresh and not worker.is_lost:
@@ -339,20 +353,34 @@ class QueryPool:
         elif now - answer.started >= self.limits.timeout_s:
             _stop(worker, answer, "timeout")
         elif now - answer.started >= self.limits.long_after_s and worker not in self._long:
-            if not self._has_place(answer):
+            if not self._make_place(answer, now):
                 _stop(worker, answer, "busy")
                 return
             self._quick.discard(worker)
             self._long.add(worker)
             worker.make_nice()
             self._fill()
+        elif worker in self._long:
+            answer.mark_reading(now, self.limits.reading.patience_s)
 
-    def _has_place(self, answer: Answer) -> bool:
-        """Whether the long lane takes another."""
+    def _make_place(self, answer: Answer, now: float) -> bool:
+        """Whether the long lane takes another, if need be in the place of one that is less entitled."""
         places = self.limits.long_workers
-        current = [each.jobs[0] for each in self._long if each.jobs]
-        silent = sum(isinstance(each, Answer) and not each.has_begun for each in current)
-        return len(self._long) < 2 * places and (answer.has_begun or silent < places)
+        jobs = [each.jobs[0] for each in self._long if each.jobs and not each.is_lost]
+        current = [each for each in jobs if isinstance(each, Answer)]
+        silent = [each for each in current if not each.has_begun]
+        if not answer.has_begun and len(silent) >= places:
+            # Results on their way do not stand in its way.
+            current = silent
+        elif len(jobs) < 2 * places:
+            return True
+        others = [each for each in current if each.client != answer.client]
+        slowest = find_slowest(others, self.limits.reading, now)
+        leaving = slowest or find_least_entitled(answer, current)
+        if leaving is None or leaving.worker is None:
+            return False
+        _stop(leaving.worker, leaving, "slow-reader" if leaving is slowest else "share")
+        return True
 
     def _run(self, coroutine: Coroutine[object, object, None]) -> None:
         task = asyncio.ensure_future(coroutine)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Final
 
 import httpx
 
+from endpoint.http.budget import Spending
 from endpoint.http.problems import Problem
 from endpoint.sparql.answer import Answer
 from endpoint.sparql.failures import busy_problem, remote_problem, timeout_problem, truncated_problem
@@ -137,7 +138,7 @@ class RemoteEngine:
         return self._options.url if store == self._store and self._held == _release_id(store) else ""
 
     @asynccontextmanager
-    async def answer(self, job: Job, spending: AbstractContextManager[None] | None = None) -> AsyncIterator[Answer]:
+    async def answer(self, job: Job, spending: Spending | None) -> AsyncIterator[Answer]:
         """The answer of the other engine where it holds the release, else of the pool; so too where SERVICE is called.
 
         Raises:
@@ -155,7 +156,8 @@ class RemoteEngine:
             with spending or nullcontext():
                 async with self._ask(asked) as response:
                     conversion = Conversion(source_type=asked.accept, media_type=job.media_type)
-                    async with self._pool.answer(conversion, source=self._read(response, held)) as answer:
+                    source = self._read(response, held)
+                    async with self._pool.answer(conversion, None, source, client=_name(spending)) as answer:
                         answer.started = started
                         yield answer
         finally:
@@ -235,6 +237,10 @@ class RemoteEngine:
             self._unreachable = f"The engine behind this server does not answer as a SPARQL server: {error}"
         else:
             self._unreachable = None
+
+
+def _name(spending: Spending | None) -> str:
+    return "" if spending is None else spending.client
 
 
 def _make_client(options: RemoteOptions, *, connections: int, timeout: httpx.Timeout) -> httpx.AsyncClient:

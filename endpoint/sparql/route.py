@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from endpoint.history.releases import ServedReleases
 from endpoint.http.bodies import find_length, read_body
-from endpoint.http.clients import FairShare, Network, find_client
+from endpoint.http.budget import FairShare
 from endpoint.http.negotiation import negotiate_media_type, read_accept
 from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.http.responses import choose_caching
@@ -55,11 +55,11 @@ class RouteOptions:
     limits: Limits
     max_body_bytes: int
     max_result_bytes: int
+    patience_s: float
     base_url: str
     build: str
     editor: EditorPage
     share: FairShare
-    trusted_proxies: tuple[Network, ...]
     observer: QueryObserver
     journal: QueryLog
     limits_header: str
@@ -207,8 +207,7 @@ class SparqlRoute:
             named_graphs=request.named_graphs,
             calls=inspection.calls,
         )
-        client = find_client(exchange.scope, self._options.trusted_proxies)
-        self._options.share.check(client)
+        spending = self._options.share.charge()
         started = time.monotonic()
 
         def describe(answer: Result) -> list[tuple[bytes, bytes]]:
@@ -233,8 +232,9 @@ class SparqlRoute:
             send=exchange.send,
             describe=describe,
             max_bytes=self._options.max_result_bytes,
+            patience_s=self._options.patience_s,
         )
-        return await stream_answer(self._pool, job, delivery, self._options.share.spend(client))
+        return await stream_answer(self._pool, job, delivery, spending)
 
     def _headers(self, request: QueryRequest, format_: Format, release: Release, *parts: str) -> dict[str, str]:
         """ETag, caching and Vary of an answer that is a function of release and request."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from starlette.types import Message, Receive, Send
 
+from endpoint.http.budget import Spending
 from endpoint.http.problems import Problem
 from endpoint.sparql.engine import Engine, Result
 from endpoint.sparql.frames import Job
@@ -28,7 +29,8 @@ class ResultBroken(Exception):
 class Delivery:
     """One result on its way out: the two ends of the connection, and what goes with the result.
 
-    ``describe`` gives the headers once the result has begun; ``max_bytes`` is where a result is cut off.
+    ``describe`` gives the headers once the result has begun; ``max_bytes`` is where a result is cut off, and
+    ``patience_s`` how long a client may take for the next piece of it.
     """
 
     is_head: bool
@@ -36,9 +38,10 @@ class Delivery:
     send: Send
     describe: Callable[[Result], list[tuple[bytes, bytes]]]
     max_bytes: int
+    patience_s: float
 
 
-async def stream_answer(pool: Engine, job: Job, delivery: Delivery, spending: AbstractContextManager[None]) -> int:
+async def stream_answer(pool: Engine, job: Job, delivery: Delivery, spending: Spending | None) -> int:
     """How many bytes were sent, after asking the pool and sending the result as it came.
 
     When the client leaves, its worker is stopped.
@@ -111,11 +114,27 @@ async def _send_result(answer: Result, delivery: Delivery) -> int:
             sent += len(chunk)
             if sent > delivery.max_bytes:
                 raise ResultBroken(f"the result is larger than {delivery.max_bytes} bytes")
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await _send_in_time(answer, delivery, {"type": "http.response.body", "body": chunk, "more_body": True})
+    except TimeoutError as error:
+        raise ResultBroken("the client takes nothing") from error
     except Problem as problem:
         raise ResultBroken(problem.detail) from problem
     await send({"type": "http.response.body", "body": b""})
     return sent
+
+
+async def _send_in_time(answer: Result, delivery: Delivery, message: Message) -> None:
+    """Send a piece of a result.
+
+    Raises:
+        TimeoutError: the client does not take it in time, or not before the rest of the result was lost.
+    """
+    async with asyncio.timeout(delivery.patience_s) as limit:
+        answer.when_lost = partial(limit.reschedule, 0)
+        try:
+            await delivery.send(message)
+        finally:
+            answer.when_lost = None
 
 
 def _start(headers: list[tuple[bytes, bytes]]) -> Message:

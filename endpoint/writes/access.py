@@ -18,7 +18,6 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from endpoint.http.clients import network_key
 from endpoint.http.problems import Problem
 from endpoint.writes.tokens import Token, find_token, load_tokens
 from kg.errors import SettingsError
@@ -118,7 +117,7 @@ class Gate:
 
     def _refuse(self, client: str, token_id: str) -> Problem:
         """The answer to a wrong token; each counts, but for those that come too fast to learn anything."""
-        accounts = (self._networks.settle(network_key(client)), self._ids.settle(token_id))
+        accounts = (self._networks.settle(client), self._ids.settle(token_id))
         most = max(each.failures for each in accounts)
         if most >= _FAILURES:
             self.refused["throttled"] += 1

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from endpoint.history.releases import ServedReleases
-from endpoint.http.clients import find_client, parse_networks
+from endpoint.http.clients import current_client
 from endpoint.http.negotiation import negotiate_language, negotiate_media_type, read_accept
 from endpoint.http.problems import Problem
 from endpoint.settings import LANGUAGES, EndpointSettings
@@ -47,7 +47,6 @@ class Desk:
         self.gate = Gate(settings.tokens_file)
         self.outcomes: Counter[str] = Counter()
         self._releases = releases
-        self._trusted = parse_networks(settings.trusted_proxies)
         self._process = WriterProcess(settings)
         self._completer = Completer(settings)
 
@@ -57,7 +56,7 @@ class Desk:
         Raises:
             Problem: 401 or 429.
         """
-        return self.gate.admit(Headers(scope=scope), find_client(scope, self._trusted))
+        return self.gate.admit(Headers(scope=scope), current_client() or "")
 
     async def carry_out(self, task: Task, headers: Headers, parameters: QueryParams, *, location: str = "") -> Response:
         """The answer to a write, after it is published and served here.

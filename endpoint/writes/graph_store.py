@@ -22,7 +22,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from endpoint.http.clients import find_client, parse_networks
 from endpoint.http.negotiation import read_accept
 from endpoint.http.problems import Problem
 from endpoint.http.responses import choose_caching
@@ -109,8 +108,7 @@ class _StreamedGraph(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it (ASGI)."""
         state = self._request.app.state
-        client = find_client(scope, parse_networks(state.settings.trusted_proxies))
-        state.share.check(client)
+        spending = state.share.charge()
 
         def describe(_: Result) -> list[tuple[bytes, bytes]]:
             return [(name.encode(), value.encode("latin-1")) for name, value in self._described.items()]
@@ -121,8 +119,9 @@ class _StreamedGraph(Response):
             send=send,
             describe=describe,
             max_bytes=state.settings.query_max_result_mib * _MIB,
+            patience_s=state.settings.query_timeout_s,
         )
-        await stream_answer(state.pool, self._job, delivery, state.share.spend(client))
+        await stream_answer(state.pool, self._job, delivery, spending)
 
 
 async def _write(request: Request) -> Response:

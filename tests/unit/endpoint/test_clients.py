@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endpoint.http.clients import FairShare, find_client, parse_networks
+from endpoint.http.budget import FairShare
+from endpoint.http.clients import Clients, find_client, parse_networks
 from endpoint.http.problems import Problem
 
 BUDGET_S = 10.0
@@ -185,6 +186,47 @@ def test_client_is_the_nearest_address_that_is_no_proxy_of_ours(
 def test_client_is_one_account_however_a_proxy_writes_its_address(forwarded: str, expected: str) -> None:
     scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"x-forwarded-for", forwarded.encode())]}
     assert find_client(scope, parse_networks("127.0.0.1")) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:0:7:1::1", "2001:db8:0:7::/64"),
+        ("2001:db8:0:7:ffff::2", "2001:db8:0:7::/64"),
+        ("2001:db8:0:8::1", "2001:db8:0:8::/64"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("unix", "unix"),
+    ],
+)
+def test_client_is_a_network(address: str, expected: str) -> None:
+    clients = Clients(trusted=(), ipv4_prefix=32, ipv6_prefix=64)
+    assert clients.find({"type": "http", "client": (address, 1), "headers": []}) == expected
+
+
+def test_length_of_the_prefix_can_be_set() -> None:
+    clients = Clients(trusted=parse_networks("127.0.0.1"), ipv4_prefix=24, ipv6_prefix=48)
+    headers = [(b"x-forwarded-for", b"::ffff:198.51.100.7")]
+    assert clients.find({"type": "http", "client": ("127.0.0.1", 1), "headers": headers}) == "198.51.100.0/24"
+    assert clients.find({"type": "http", "client": ("2001:db8:1:2::3", 1), "headers": []}) == "2001:db8:1::/48"
+
+
+def test_mapped_address_of_a_proxy_is_trusted_as_the_address_that_it_is() -> None:
+    headers = [(b"x-forwarded-for", b"198.51.100.7")]
+    scope = {"type": "http", "client": ("::ffff:10.0.0.1", 1), "headers": headers}
+    assert find_client(scope, parse_networks("10.0.0.0/8")) == "198.51.100.7"
+
+
+def test_who_spent_less_goes_first_then_who_has_fewer_running(share: FairShare, clock: Clock) -> None:
+    assert share.weigh("a") == (0, 0)
+    spend(share, clock, "a", 3)
+    with share.spend("b"):
+        assert share.weigh("c") < share.weigh("b") < share.weigh("a")
+    clock.now += 100
+    assert share.weigh("a") == (0, 0)
 
 
 def test_connection_without_an_address_is_a_client_too() -> None:
