@@ -267,6 +267,7 @@ def _query_limits(settings: EndpointSettings, gateway: Gateway | None) -> Limits
         bytes_=settings.query_max_kib * 1024,
         depth=settings.query_max_depth,
         operators=settings.query_max_operators,
+        base=f"{settings.base_url}/sparql",
         services=gateway.allowed.endpoints if gateway else {},
     )
 

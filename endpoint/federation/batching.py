@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from endpoint.federation.groups import Element, Group, GroupUnreadable, Part, read_group
-from endpoint.sparql.lexer import VOLATILE, Kind, Token, iter_tokens
+from endpoint.reader.reading import Reading, Token, Unreadable, read
+from endpoint.reader.terminals import VOLATILE, Kind
 
 __all__ = ["BindingPlan", "is_anchored", "name_variables", "plan_bindings", "write_batches"]
 
 _FORMS: Final = frozenset(["SELECT", "CONSTRUCT", "ASK", "DESCRIBE"])
 _WHOLE: Final = ("SELECT", "*", "WHERE", "{")
+_NO_BASE: Final = "urn:x-chap:none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,9 @@ def plan_bindings(text: str, address: str, *, limit: int) -> BindingPlan | None:
         address: the one of the clause; no other has it.
         limit: the number of solutions after which the query that finds them stops.
     """
-    tokens = list(iter_tokens(text))
     try:
+        reading = _read(text)
+        tokens = reading.tokens
         frame = _find_frame(tokens)
         group = read_group(tokens, frame.group)
     except (GroupUnreadable, IndexError):
@@ -52,21 +55,13 @@ def plan_bindings(text: str, address: str, *, limit: int) -> BindingPlan | None:
     variables = tuple(sorted(determined & asked))
     if not variables:
         return None
-
-    def cut(start: int, end: int) -> str:
-        """The text of some tokens."""
-        return (
-            text[tokens[start].position : tokens[end - 1].position + len(tokens[end - 1].text)] if end > start else ""
-        )
-
     pieces = [
-        cut(0, frame.form),
         "SELECT DISTINCT",
         *(f"?{each}" for each in variables),
-        cut(frame.dataset, frame.where),
+        reading.write(frame.dataset, frame.where),
         "WHERE {",
         # A full stop ends triples, and may stand there twice only between them.
-        *(cut(each.start, each.end).removesuffix(".") + " ." * (each.part is Part.TRIPLES) for each in kept),
+        *(reading.write(each.start, each.end).removesuffix(".") + " ." * (each.part is Part.TRIPLES) for each in kept),
         f"}} LIMIT {limit}",
     ]
     return BindingPlan(variables, "\n".join(pieces))
@@ -83,11 +78,13 @@ def write_batches(
         rows: for each variable an RDF term as SPARQL writes it.
         size: the number of rows of a batch.
     """
-    tokens = list(iter_tokens(query))
-    is_whole = tuple(each.text for each in tokens[: len(_WHOLE)]) == _WHOLE
-    # A subquery with a projection or a limit of its own stays whole, in a group beside the values.
-    before, after = (query[: tokens[3].position + 1], query[tokens[3].position + 1 :]) if is_whole else ("", query)
     try:
+        reading = _read(query)
+        tokens = reading.tokens
+        is_whole = tuple(each.text for each in tokens[: len(_WHOLE)]) == _WHOLE
+        # A subquery with a projection or a limit of its own stays whole, in a group beside the values.
+        first = len(_WHOLE) if is_whole else 0
+        before, after = reading.write(0, first), f" {reading.write(first, len(tokens))}"
         group = read_group(tokens, 3) if is_whole else _read_wrapped(query)
     except (GroupUnreadable, IndexError):
         return None
@@ -131,21 +128,24 @@ def name_variables(query: str, text: str) -> str:
     >>> name_variables("SELECT * WHERE { ?a <u:p> ?3856acc26b . ?3856acc26b <u:q> 1 }", "ASK { ?a <u:p>/<u:q> 1 }")
     'SELECT * WHERE { ?a <u:p> ?anonymous1 . ?anonymous1 <u:q> 1 }'
     """
-    tokens = list(iter_tokens(query))
-    taken = {each.text[1:] for each in iter_tokens(text) if each.kind is Kind.VARIABLE}
+    try:
+        reading = _read(query)
+        taken = {each.text[1:] for each in _read(text).tokens if each.kind is Kind.VARIABLE}
+    except GroupUnreadable:
+        return query
     names: dict[str, str] = {}
     pieces: list[str] = []
-    done = number = 0
-    for token in tokens:
+    ours, done, number = reading.text, 0, 0
+    for token in reading.tokens:
         if token.kind is not Kind.VARIABLE or token.text[1:] in taken:
             continue
         while token.text not in names:
             number += 1
             if f"anonymous{number}" not in taken:
                 names[token.text] = f"?anonymous{number}"
-        pieces += [query[done : token.position], names[token.text]]
+        pieces += [ours[done : token.position], names[token.text]]
         done = token.position + len(token.text)
-    return "".join(pieces) + query[done:]
+    return "".join(pieces) + ours[done:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,5 +246,17 @@ def _last_variable(tokens: Sequence[Token], element: Element) -> str:
     return names[-1] if names else ""
 
 
+def _read(text: str) -> Reading:
+    """What a text says that the reader or the engine wrote, so that all of its IRIs are absolute.
+
+    Raises:
+        GroupUnreadable: the reader knows less than the engine.
+    """
+    try:
+        return read(text, "QueryUnit", base=_NO_BASE)
+    except Unreadable as error:
+        raise GroupUnreadable(str(error)) from error
+
+
 def _read_wrapped(query: str) -> Group:
-    return read_group(list(iter_tokens(f"{{ {query} }}")), 0)
+    return read_group(_read(f"ASK {{ {{ {query} }} }}").tokens, 2)

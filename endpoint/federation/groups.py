@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from endpoint.sparql.lexer import Kind, Token
+from endpoint.reader.reading import Token
+from endpoint.reader.terminals import Kind
 
 __all__ = ["Element", "Group", "GroupUnreadable", "Part", "read_group"]
 
@@ -207,10 +208,10 @@ class _Reader:
         first = True  # the next token is a subject
         while (token := self._tokens[at]).text not in ("{", "}") and self._word(at) not in _PARTS:
             is_last = self._tokens[at + 1].text in (".", ";", ",", "}", "]") or self._word(at + 1) in _PARTS
-            is_term = token.kind in (Kind.IRI, Kind.NAME, Kind.STRING, Kind.NUMBER, Kind.LANGUAGE) or (
+            is_term = token.kind in (Kind.IRI, Kind.STRING, Kind.NUMBER, Kind.LANGUAGE) or (
                 token.kind is Kind.WORD and token.text in ("true", "false")
             )
-            is_anchored |= is_term and (first or is_last) and not token.text.startswith("_:")
+            is_anchored |= is_term and (first or is_last)
             if token.text in ("(", "<<"):
                 # A path or a collection; a bracketed blank node is triples again.
                 at = self._skip_brackets(at)

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from endpoint.http.problems import Problem
 from endpoint.pages.site import render_page
 from endpoint.pages.views import to_path
-from endpoint.sparql.frames import Job
-from endpoint.sparql.guard import Inspection, Limits, inspect_query
+from endpoint.sparql.frames import Job, Written
+from endpoint.sparql.guard import Inspection, Limits, inspect_unhurried
 from endpoint.sparql.protocol import QueryRequest
 from kg.queries import load_directory
 
@@ -29,9 +29,9 @@ async def show_editor(request: Request, asked: QueryRequest, limits: Limits) -> 
     status, is_volatile = 200, False
     if asked.text is not None:
         try:
-            inspection = inspect_query(asked.text, limits=limits)
+            inspection = await inspect_unhurried(asked.text, limits=limits)
             is_volatile = inspection.is_volatile
-            result |= await _ask(request, asked, inspection)
+            result |= await _ask(request, asked, inspection, Written(asked.text, limits.base))
         except Problem as problem:
             result["problem"], status = problem.detail, problem.status
     page = await render_page(
@@ -49,18 +49,19 @@ async def show_editor(request: Request, asked: QueryRequest, limits: Limits) -> 
     return page
 
 
-async def _ask(request: Request, asked: QueryRequest, inspection: Inspection) -> dict[str, Any]:
+async def _ask(request: Request, asked: QueryRequest, inspection: Inspection, written: Written) -> dict[str, Any]:
     """What the template shows of a result; a long one is cut, and says so."""
     is_graph = inspection.form not in _SOLUTIONS
     state = request.app.state
     spending = state.share.charge()
     job = Job(
         store=str(state.releases.get(asked.release).store_path),
-        text=asked.text or "",
+        text=inspection.text,
         media_type="text/turtle" if is_graph else "application/sparql-results+json",
         default_graphs=asked.default_graphs,
         named_graphs=asked.named_graphs,
         calls=inspection.calls,
+        written=written,
     )
     body = bytearray()
     async with state.pool.answer(job, spending) as answer:

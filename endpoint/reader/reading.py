@@ -102,10 +102,12 @@ class Place(NamedTuple):
 class Unreadable(QuerySyntaxError):
     """A text is no SPARQL, or can be read in more than one way."""
 
-    def __init__(self, message: str, place: Place, near: str) -> None:
+    def __init__(self, message: str, place: Place, near: str, *, has_begun: bool = True) -> None:
+        """Say what is wrong, where, and what stands there; and whether anything stood before but the prologue."""
         super().__init__(message)
         self.place = place
         self.near = near
+        self.has_begun = has_begun
 
 
 class Token(NamedTuple):
@@ -144,12 +146,14 @@ class Reading:
         tokens: its tokens, without the prologue.
         root: its structure.
         prefixes: the namespaces that it declares, the last one where a prefix is declared again.
+        contents: where its IRIs between angle brackets and its strings begin, the prologue included.
     """
 
     written: str
     tokens: Sequence[Token]
     root: Node
     prefixes: Mapping[str, str]
+    contents: Sequence[int]
 
     @property
     def text(self) -> str:
@@ -203,6 +207,7 @@ class _Reader:
         self._declaring: list[str] = []
         self._stack = [END, unit]
         self._tokens: list[Token] = []
+        self._contents: list[int] = []
         self._size = 0
         root = Node(unit, 0)
         self._nodes = [root]
@@ -221,6 +226,8 @@ class _Reader:
                 # After an operand it compares; the engine sees that, too, where the longest token would be another.
                 group, written = "OTHER", "<=" if text.startswith("<=", at) else "<"
                 symbol = self._operators.get(written, written)
+            if group in ("IRIREF", "STRING"):
+                self._contents.append(at)
             rule = self._advance(symbol, at)
             if self._declaring or symbol in ("BASE", "PREFIX", "VERSION"):
                 self._declare(group, written, at)
@@ -230,7 +237,7 @@ class _Reader:
         self._advance(END, end)
         root = self._nodes[0]
         root.end = len(self._tokens)
-        return Reading(text, self._tokens, root, self._prefixes)
+        return Reading(text, self._tokens, root, self._prefixes, self._contents)
 
     def _find_symbol(self, group: str, written: str, at: int) -> str:
         """The token of the grammar that some characters are."""
@@ -329,6 +336,10 @@ class _Reader:
                 self._keep(Kind.STRING, f'"{written}"', at)
                 self._keep(Kind.OPERATOR, "^^", at)
                 self._keep(Kind.IRI, f"<{_XSD}{_find_datatype(written)}>", at)
+            case "SIGNED" if rule != "NumericLiteral":
+                # After an operand, the sign adds.
+                self._keep(Kind.OPERATOR, written[0], at)
+                self._keep(Kind.NUMBER, written[1:], at + 1)
             case _:
                 self._keep(find_kind(group, written), written, at)
 
@@ -404,7 +415,7 @@ class _Reader:
 
     def _fail(self, message: str, at: int) -> Unreadable:
         near = self._text[at : at + _NEAR].split("\n")[0].strip()
-        return Unreadable(message, _locate(self._text, at), near)
+        return Unreadable(message, _locate(self._text, at), near, has_begun=bool(self._tokens))
 
 
 def _join(tokens: Sequence[Token]) -> str:

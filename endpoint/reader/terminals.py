@@ -9,7 +9,11 @@ import re
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["CONTENT", "ECHAR", "SKIPPED", "TOKEN", "Kind", "find_kind"]
+__all__ = ["CONTENT", "ECHAR", "SKIPPED", "TOKEN", "VOLATILE", "Kind", "find_kind"]
+
+
+# Functions that give another value each time.
+VOLATILE: Final = frozenset(["NOW", "RAND", "UUID", "STRUUID", "BNODE"])
 
 
 class Kind(Enum):
@@ -49,7 +53,8 @@ _STRING = (
 _COMMENT = r"#[^\r\n]*+"
 _SPACE = rf"(?:[ \t\r\n]++|{_COMMENT})*+"
 SKIPPED: Final = re.compile(_SPACE)
-CONTENT: Final = re.compile(rf"{_IRIREF}|{_STRING}|{_COMMENT}", re.DOTALL)
+# IRIs, strings and comments; what they hold is not looked at to tell one token from another.
+CONTENT: Final = re.compile(rf"({_IRIREF}|{_STRING}|{_COMMENT})", re.DOTALL)
 ECHAR: Final = re.compile(r"\\(?:[tbnrf\\\"']|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|(?P<wrong>.|\Z))", re.DOTALL)
 
 # The names of the groups are the tokens of the grammar; those of OTHER are the characters themselves.

@@ -12,7 +12,14 @@ from typing import Final, Literal, TypeAlias
 from endpoint.http.budget import Spending
 from endpoint.http.problems import Problem
 from endpoint.sparql.connection import FINAL, WorkerConnection
-from endpoint.sparql.failures import busy_problem, closing_problem, crash_problem, failure_problem, timeout_problem
+from endpoint.sparql.failures import (
+    busy_problem,
+    closing_problem,
+    crash_problem,
+    failure_problem,
+    relocate,
+    timeout_problem,
+)
 from endpoint.sparql.frames import Conversion, Failure, Frame, FrameKind, Job, decode_whole
 
 __all__ = ["Answer", "StopReason"]
@@ -213,7 +220,8 @@ class Answer:
         if self.worker is not None and self.worker.is_paused and self.held_bytes < _LOW_WATER:
             self.worker.resume()
         if frame.kind is FrameKind.FAILURE:
-            raise failure_problem(Failure.decode(frame.body))
+            failure = Failure.decode(frame.body)
+            raise failure_problem(relocate(failure, self.job.written if isinstance(self.job, Job) else None))
         return frame
 
     async def _account_for_death(self) -> Problem:

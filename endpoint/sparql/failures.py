@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+from dataclasses import replace
 from typing import Final
 
 from endpoint.http.problems import Problem
-from endpoint.sparql.frames import Failure
+from endpoint.reader.reading import read
+from endpoint.sparql.frames import Failure, Written
 from kg.errors import QueryError, QuerySyntaxError, QueryTimeout
 
 __all__ = [
@@ -15,7 +17,9 @@ __all__ = [
     "closing_problem",
     "crash_problem",
     "failure_problem",
+    "relocate",
     "remote_problem",
+    "syntax_problem",
     "timeout_problem",
     "truncated_problem",
 ]
@@ -37,6 +41,7 @@ _STATUS = {
 _CHARACTER_CLASS: Final = re.compile(r",? ?\[[^\]\"]*\]")
 _SENTENCE: Final = re.compile(r"(?:The [A-Z]|IRI parsing).*?(?=, \[|$)", re.DOTALL)
 _LONGEST: Final = 300
+_NEAR: Final = 24
 _RETRY_AFTER = {"Retry-After": "5"}
 
 
@@ -46,13 +51,29 @@ def failure_problem(failure: Failure) -> Problem:
     if failure.line is not None and failure.column is not None:
         members = {"line": failure.line, "column": failure.column}
     if failure.code == QuerySyntaxError.code:
-        place = f" at line {failure.line}, column {failure.column}" if members else ""
-        where = f", at {failure.near!r}" if failure.near else ""
-        explained = _explain(failure.message)
-        detail = f"The query is not SPARQL{place}{where}{': ' if explained else '.'}{explained}"
-        return Problem(failure.code, 400, detail, members=members)
+        return syntax_problem(_explain(failure.message), failure.line, failure.column, failure.near)
     headers = None if failure.retry_after_s is None else {"Retry-After": str(failure.retry_after_s)}
     return Problem(failure.code, _STATUS.get(failure.code, 500), failure.message, members=members, headers=headers)
+
+
+def syntax_problem(message: str, line: int | None, column: int | None, near: str) -> Problem:
+    """A text is not SPARQL: what is wrong with it, where (both from 1), and what stands there."""
+    is_placed = line is not None and column is not None
+    place = f" at line {line}, column {column}" if is_placed else ""
+    where = f", at {near!r}" if near else ""
+    detail = f"The query is not SPARQL{place}{where}{': ' if message else '.'}{message}"
+    members = {"line": line, "column": column} if is_placed else {}
+    return Problem(QuerySyntaxError.code, 400, detail, members=members)
+
+
+def relocate(failure: Failure, written: Written | None) -> Failure:
+    """A failure whose place, in the text that the engine got, is that in the text as it came."""
+    if written is None or failure.line is None or failure.column is None:
+        return failure
+    reading = read(written.text, "QueryUnit", base=written.base)
+    place = reading.locate(reading.find_token(failure.line, failure.column))
+    near = written.text.split("\n")[place.line - 1][place.column - 1 :][:_NEAR].strip()
+    return replace(failure, line=place.line, column=place.column, near=near)
 
 
 def _explain(message: str) -> str:

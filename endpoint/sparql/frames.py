@@ -26,6 +26,7 @@ __all__ = [
     "FrameDecoder",
     "FrameKind",
     "Job",
+    "Written",
     "decode_count",
     "decode_whole",
     "encode_count",
@@ -85,11 +86,19 @@ class Call(NamedTuple):
     takes_unbound: bool
 
 
+class Written(NamedTuple):
+    """A query as a client wrote it, and the base of its relative IRIs."""
+
+    text: str
+    base: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """A query for a worker: where to ask, what, over which graphs, with which variables bound, in which media type.
 
-    ``calls`` are its SERVICE clauses.
+    ``calls`` are its SERVICE clauses. ``written`` is what the client wrote, where the text is the reader's; it stays
+    with the server, for the places of errors.
     """
 
     store: str
@@ -99,6 +108,7 @@ class Job:
     named_graphs: tuple[str, ...] = ()
     bindings: Mapping[str, Binding] = field(default_factory=dict)
     calls: tuple[Call, ...] = ()
+    written: Written | None = None
 
     def encode(self) -> bytes:
         """The body of its frame: all fields but the text on a line of JSON, then the text."""

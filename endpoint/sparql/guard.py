@@ -1,179 +1,173 @@
-"""What a query text asks for, told from its tokens before any worker sees it.
+"""What a query text asks for, told by the reader before any worker sees it.
 
-SERVICE and LOAD make the engine send requests, and a deep or long text ends its process (ARCHITECTURE, "Depth
-kills"). Both are found here, where nothing is evaluated.
+SERVICE makes the engine send requests, and a deep or long text ends its process (ARCHITECTURE, "Depth kills"). Both are
+found here, where nothing is evaluated; what a worker gets is the reader's text, never the client's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from endpoint.federation.calls import find_calls
 from endpoint.http.problems import Problem
+from endpoint.reader.reading import Place, Reading, Token, Unreadable, read
+from endpoint.reader.shapes import Stencil, cut_stencil, find_shape
+from endpoint.reader.terminals import VOLATILE, Kind
+from endpoint.sparql.failures import syntax_problem
 from endpoint.sparql.frames import Call
-from endpoint.sparql.lexer import VOLATILE, Kind, Token, find_shape, iter_tokens
 from kg.allowlist import OutsideEndpoint
-from kg.errors import QueryRefused, QuerySyntaxError
+from kg.errors import QueryRefused
 
-__all__ = ["Form", "Inspection", "Limits", "inspect_query"]
+__all__ = ["Form", "Inspection", "Limits", "check_depth", "inspect_query", "inspect_unhurried"]
 
 Form: TypeAlias = Literal["select", "ask", "construct", "describe"]
 
 _FORMS: Final[dict[str, Form]] = {"SELECT": "select", "ASK": "ask", "CONSTRUCT": "construct", "DESCRIBE": "describe"}
-_UPDATES: Final = frozenset(["INSERT", "DELETE", "CLEAR", "CREATE", "DROP", "COPY", "MOVE", "ADD", "WITH"])
-_NO_FORM: Final = "A query begins with SELECT, ASK, CONSTRUCT or DESCRIBE, after its prefixes."
-_PROLOGUE: Final = frozenset(["PREFIX", "BASE", "VERSION"])
-_REFUSED: Final = frozenset(["SERVICE", "LOAD"])
+_UPDATES: Final = frozenset(["INSERT", "DELETE", "CLEAR", "CREATE", "DROP", "COPY", "MOVE", "ADD", "WITH", "LOAD"])
 # Words that nest or chain in the engine as operators do.
 _CHAINING: Final = frozenset(["UNION", "OPTIONAL", "MINUS", "FILTER", "BIND", "LATERAL", "GRAPH", "EXISTS"])
+_WORD: Final = re.compile(r"[A-Za-z]+")
 
-
-# Of queries that may be evaluated.
-_KNOWN: Final[dict[tuple[str, Limits], Inspection]] = {}
+# What is known of shapes of queries that may be evaluated.
+_KNOWN: Final[dict[tuple[str, Limits], tuple[Stencil, Inspection]]] = {}
 _KNOWN_SHAPES: Final = 1_000
 _USUAL_LENGTH: Final = 4_096
+# Longer texts are read beside the loop, one at a time.
+_QUICK_LENGTH: Final = 8_192
+_LIBRARIAN: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long and how deep a query may be, and which endpoints its SERVICE may name, by their IRIs."""
+    """How long and how deep a query may be, and which endpoints its SERVICE may name, by their IRIs.
+
+    ``base`` is an absolute IRI, for the relative ones of texts without BASE.
+    """
 
     bytes_: int
     depth: int
     operators: int
+    base: str
     services: Mapping[str, OutsideEndpoint] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a query text is: its form, whether it answers anew each time, and its SERVICE clauses."""
+    """What a query is: the text for the engine, its form, whether it answers anew each time, its SERVICE clauses."""
 
+    text: str
     form: Form
     is_volatile: bool
     calls: tuple[Call, ...] = ()
+
+
+async def inspect_unhurried(text: str, *, limits: Limits) -> Inspection:
+    """What :func:`inspect_query` says, while the loop goes on where the text is long."""
+    if len(text) <= _QUICK_LENGTH:
+        return inspect_query(text, limits=limits)
+    _check_length(text, limits)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_LIBRARIAN, lambda: inspect_query(text, limits=limits))
 
 
 def inspect_query(text: str, *, limits: Limits) -> Inspection:
     """What a query is, when it may be evaluated.
 
     Raises:
-        Problem: it is too long or too deep, is no query or an update, uses a prefix that it does not declare, holds
-            LOAD, or a SERVICE that is not allowed.
+        Problem: it is too long or too deep, is no query or an update, uses a prefix that it does not declare, or holds
+            a SERVICE that is not allowed.
     """
+    _check_length(text, limits)
+    shape = find_shape(text) if len(text) <= _USUAL_LENGTH else None
+    if shape is not None and (known := _KNOWN.get((shape.skeleton, limits))):
+        stencil, inspection = known
+        if (ours := stencil.fill(shape.contents)) is not None:
+            return replace(inspection, text=ours)
+    try:
+        reading = read(text, "QueryUnit", base=limits.base)
+    except Unreadable as error:
+        raise _explain(error) from error
+    inspection = _inspect(reading, limits)
+    if shape is not None and not inspection.calls and (cut := cut_stencil(reading, shape)):
+        if len(_KNOWN) >= _KNOWN_SHAPES:
+            _KNOWN.clear()
+        _KNOWN[shape.skeleton, limits] = (cut, inspection)
+    return inspection
+
+
+def check_depth(reading: Reading, tokens: Iterable[tuple[int, Token]], *, depth: int, operators: int) -> None:
+    """See to it that tokens do not nest or chain so far that they would end the engine's process.
+
+    Args:
+        reading: what the tokens are of.
+        tokens: numbers and tokens.
+        depth: how many brackets may stand inside each other.
+        operators: how many operators may stand in one pair of brackets.
+
+    Raises:
+        Problem: 400, they do.
+    """
+    counts = [0]
+    for at, token in tokens:
+        kind = token.kind
+        if kind is Kind.OPEN:
+            counts.append(0)
+            if len(counts) - 1 > depth:
+                raise _too_deep("brackets deep", depth, reading.locate(at))
+        elif kind is Kind.CLOSE:
+            counts.pop()
+        elif (kind is Kind.OPERATOR and token.text != "^^") or (kind is Kind.WORD and token.text in _CHAINING):
+            counts[-1] += 1
+            if counts[-1] > operators:
+                raise _too_deep("operators long inside one pair of brackets", operators, reading.locate(at))
+
+
+def _check_length(text: str, limits: Limits) -> None:
     size = len(text) if text.isascii() else len(text.encode())
     if size > limits.bytes_:
         detail = f"The query has {size} bytes; {limits.bytes_} is the limit."
         raise Problem("query-too-long", 413, detail, members={"limit": limits.bytes_})
-    # Programs ask the same again and again with another IRI or string in it, which nothing here looks at.
-    shape = find_shape(text) if size <= _USUAL_LENGTH else None
-    if shape is not None and (known := _KNOWN.get((shape, limits))):
-        return known
-    inspector = _Inspector(text, limits)
-    takers = inspector.takers
-    for token in iter_tokens(text):
-        if take := takers.get(token.kind):
-            take(token)
-    inspection = inspector.conclude()
-    if shape is not None and not inspection.calls:
-        if len(_KNOWN) >= _KNOWN_SHAPES:
-            _KNOWN.clear()
-        _KNOWN[shape, limits] = inspection
-    return inspection
 
 
-class _Inspector:
-    """What is known of a query after some of its tokens."""
+def _inspect(reading: Reading, limits: Limits) -> Inspection:
+    tokens = reading.tokens
+    check_depth(reading, enumerate(tokens), depth=limits.depth, operators=limits.operators)
+    form = _FORMS[tokens[0].text]
+    words = {each.text for each in tokens if each.kind is Kind.WORD}
+    is_volatile = bool(words & VOLATILE) or (form == "construct" and _makes_blank_nodes(reading))
+    calls = find_calls(reading, limits.services) if "SERVICE" in words else ()
+    return Inspection(text=reading.text, form=form, is_volatile=is_volatile or bool(calls), calls=calls)
 
-    def __init__(self, text: str, limits: Limits) -> None:
-        self._text = text
-        self._limits = limits
-        self._form: Form | None = None
-        self._declares_prefix = False
-        self._prefixes = {"_:"}
-        self._is_prologue = True
-        self._is_volatile = False
-        self._makes_blank_nodes = False
-        self._has_service = False
-        # How many operators stand in each pair of brackets that is open, the outermost first.
-        self._operators = [0]
-        # The kinds of token that say something; the others pass.
-        self.takers: Final[Mapping[Kind, Callable[[Token], None]]] = {
-            Kind.WORD: self._take_word,
-            Kind.OPERATOR: self._count,
-            Kind.OPEN: self._take_open,
-            Kind.CLOSE: self._take_close,
-            Kind.NAME: self._take_name,
-            Kind.OTHER: self._take_other,
-        }
 
-    def conclude(self) -> Inspection:
-        if self._form is None:
-            raise Problem(QuerySyntaxError.code, 400, _NO_FORM, members=self._position(None))
-        # The blank nodes of a template are new ones each time.
-        is_new = self._form == "construct" and self._makes_blank_nodes
-        calls = find_calls(self._text, self._limits.services) if self._has_service else ()
-        return Inspection(form=self._form, is_volatile=self._is_volatile or is_new or bool(calls), calls=calls)
+def _makes_blank_nodes(reading: Reading) -> bool:
+    """Whether a template has blank nodes, which are new ones each time."""
+    templates = (each for each in reading.root.children if each.rule in ("ConstructTemplate", "ConstructPattern"))
+    return any(
+        token.kind is Kind.BLANK or token.text in ("[", "(", "<<", "{|", "~")
+        for each in templates
+        for token in reading.tokens[each.start : each.end]
+    )
 
-    def _take_word(self, token: Token) -> None:
-        word = token.text.upper()
-        if word in _REFUSED:
-            if word == "SERVICE" and self._limits.services:
-                self._has_service = True
-                return
-            detail = (
-                f"{word} would make this server send requests of its own, which it does not do. "
-                "Ask the other endpoint yourself and put its answer into VALUES."
-            )
-            raise Problem(QueryRefused.code, 403, detail, members=self._position(token))
-        if self._is_prologue and word not in _PROLOGUE:
-            self._is_prologue = False
-            self._form = _FORMS.get(word)
-            if self._form is None and word not in _UPDATES:
-                raise Problem(QuerySyntaxError.code, 400, _NO_FORM, members=self._position(token))
-            if word in _UPDATES:
-                detail = f"{word} is an update, sent as a query. Send it as one, with POST and a token."
-                raise Problem("query-is-update", 400, detail, members=self._position(token))
-        self._declares_prefix = self._is_prologue and word == "PREFIX"
-        self._is_volatile |= word in VOLATILE
-        if word in _CHAINING:
-            self._count(token)
 
-    def _take_open(self, token: Token) -> None:
-        self._operators.append(0)
-        self._makes_blank_nodes |= token.text in ("[", "<<")
-        self._check(token, "brackets deep", len(self._operators) - 1, self._limits.depth)
+def _explain(error: Unreadable) -> Problem:
+    """Why a text is no query, or no query at all."""
+    word = _WORD.match(error.near)
+    if not error.has_begun and word and word[0].upper() in _UPDATES:
+        members = {"line": error.place.line, "column": error.place.column}
+        if word[0].upper() == "LOAD":
+            detail = "LOAD would make this server send requests of its own, which it does not do."
+            return Problem(QueryRefused.code, 403, detail, members=members)
+        detail = f"{word[0].upper()} is an update, sent as a query. Send it as one, with POST and a token."
+        return Problem("query-is-update", 400, detail, members=members)
+    return syntax_problem(str(error), error.place.line, error.place.column, error.near)
 
-    def _take_close(self, _: Token) -> None:
-        if len(self._operators) > 1:
-            self._operators.pop()
 
-    def _take_other(self, token: Token) -> None:
-        if token.text[0] in "\"'":
-            detail = "The string that begins here has no end."
-            raise Problem(QuerySyntaxError.code, 400, detail, members=self._position(token))
-
-    def _take_name(self, token: Token) -> None:
-        prefix = token.text[: token.text.index(":") + 1]
-        self._makes_blank_nodes |= prefix == "_:"
-        if self._declares_prefix:
-            self._prefixes.add(prefix)
-            self._declares_prefix = False
-        elif prefix not in self._prefixes:
-            detail = f"The prefix {prefix!r} is not declared; begin the query with PREFIX {prefix} <...>."
-            raise Problem(QuerySyntaxError.code, 400, detail, members=self._position(token))
-
-    def _count(self, token: Token) -> None:
-        self._operators[-1] += 1
-        self._check(token, "operators long inside one pair of brackets", self._operators[-1], self._limits.operators)
-
-    def _check(self, token: Token, what: str, found: int, limit: int) -> None:
-        if found > limit:
-            detail = f"The query is more than {limit} {what}. Split it, or use VALUES or IN for long lists."
-            raise Problem("query-too-deep", 400, detail, members={"limit": limit, **self._position(token)})
-
-    def _position(self, token: Token | None) -> dict[str, object]:
-        """Where a token stands, or the end of the text."""
-        before = self._text if token is None else self._text[: token.position]
-        return {"line": before.count("\n") + 1, "column": len(before) - (before.rfind("\n") + 1) + 1}
+def _too_deep(what: str, limit: int, place: Place) -> Problem:
+    detail = f"The query is more than {limit} {what}. Split it, or use VALUES or IN for long lists."
+    members = {"limit": limit, "line": place.line, "column": place.column}
+    return Problem("query-too-deep", 400, detail, members=members)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,7 +25,6 @@ from endpoint.http.problems import Problem
 from endpoint.sparql.answer import Answer
 from endpoint.sparql.failures import busy_problem, remote_problem, timeout_problem, truncated_problem
 from endpoint.sparql.frames import Conversion, Job
-from endpoint.sparql.lexer import Kind, iter_tokens
 from endpoint.sparql.pool import QueryPool
 from endpoint.sparql.rewrite import Query, bind_values
 from kg.errors import QueryRefused
@@ -47,10 +45,9 @@ _WORDS_BYTES: Final = 4_000
 _NO_GRAPH: Final = "urn:x-chap:none"
 _MARKER: Final = load_query(QUERIES / "publish" / "published-release.rq").text
 # Functions of Virtuoso's own that reach files, SQL and the network.
-_FUNCTIONS: Final = re.compile(r"<\s*(?:bif|sql):", re.IGNORECASE)
+_FUNCTIONS: Final = re.compile(r"(?:bif|sql):", re.IGNORECASE)
 # What Virtuoso is to join first is what stands first: it estimates by chance, and now and then begins with all triples.
 _IN_ORDER: Final = 'define sql:select-option "order" '
-_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,8 +261,8 @@ class _Request:
 
 
 def _write_request(job: Job, *, is_virtuoso: bool) -> _Request:
-    _refuse_functions(job.text)
     asked = Query(bind_values(job.text, job.bindings))
+    _refuse_functions(asked)
     query = asked.describe_as_construct()
     fields: dict[str, Sequence[str]] = {}
     if job.default_graphs or job.named_graphs:
@@ -286,17 +283,12 @@ def _write_request(job: Job, *, is_virtuoso: bool) -> _Request:
     )
 
 
-def _refuse_functions(text: str) -> None:
+def _refuse_functions(query: Query) -> None:
     """Refuse the functions of Virtuoso's own, which reach its files, its SQL and the network."""
-    for token in iter_tokens(text):
-        if token.kind is Kind.IRI and _FUNCTIONS.match(_ESCAPE.sub(_unescape, token.text)):
-            detail = f"{token.text} belongs to one engine, and is not SPARQL; it is not answered here."
+    for iri in query.iris:
+        if _FUNCTIONS.match(iri):
+            detail = f"<{iri}> belongs to one engine, and is not SPARQL; it is not answered here."
             raise Problem(QueryRefused.code, 403, detail)
-
-
-def _unescape(found: re.Match[str]) -> str:
-    code = int(found[1] or found[2], 16)
-    return chr(code) if code <= sys.maxunicode else found[0]
 
 
 def _release_id(store: str) -> str:

@@ -7,21 +7,25 @@ pattern begins or ends, so nothing that a term holds can become syntax.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Final, Literal
+from urllib.parse import quote
 
 from endpoint.http.problems import Problem
+from endpoint.reader.iris import is_absolute
+from endpoint.reader.reading import Reading, Token, read
+from endpoint.reader.terminals import Kind
 from endpoint.sparql.frames import Binding
-from endpoint.sparql.lexer import Kind, Token, iter_tokens
 
 __all__ = ["Query", "bind_values", "write_term"]
 
 _FORMS: Final = frozenset(["SELECT", "ASK", "CONSTRUCT", "DESCRIBE"])
 _CLAUSES: Final = frozenset(["WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FROM", *_FORMS])
 _DESCRIBED: Final = "?described"
-_UNSAFE: Final = re.compile(r"[\x00-\x20<>\"{}|^`\\]")
+# What relative IRIs would be resolved by; stored queries and those of the reader have none.
+_NO_BASE: Final = "urn:x-chap:none"
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -33,7 +37,8 @@ def write_term(binding: Binding) -> str:
     """
     kind, value, extra = binding
     if kind == "iri":
-        return f"<{_UNSAFE.sub(_escape_character, value)}>"
+        # What is no IRI names nothing; the engine would take it for an error.
+        return f"<{value}>" if is_absolute(value) else f"<urn:x-chap:no-iri:{quote(value, safe='')}>"
     text = '"' + "".join(_ESCAPES.get(each, each) for each in value) + '"'
     if kind == "typed":
         return f"{text}^^{write_term(('iri', extra, ''))}"
@@ -69,7 +74,7 @@ class _Group:
 class _Reader:
     """The groups of a query, its clauses, and where its variables stand."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.groups: list[_Group] = []
         self.scopes = [_Scope(None)]
         self.names_dataset = False
@@ -82,7 +87,7 @@ class _Reader:
         # The two tokens before, which decide what a brace or a variable is.
         self._before: tuple[Token, Token] = (_NO_TOKEN, _NO_TOKEN)
         self._data: list[Token] = []
-        for token in iter_tokens(text):
+        for token in reading.tokens:
             self._take(token)
             self._before = (self._before[1], token)
 
@@ -169,20 +174,27 @@ class _Reader:
         return self._before[1].text.upper() == text
 
 
-_NO_TOKEN: Final = Token(Kind.OTHER, "", -1)
+_NO_TOKEN: Final = Token(Kind.SEPARATOR, "", -1, -1)
 
 
 class Query:
     """A query that the guard let pass, to be written anew for another engine."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._read = _Reader(text)
+        reading = read(text, "QueryUnit", base=_NO_BASE)
+        self._tokens = reading.tokens
+        self._text = reading.text
+        self._read = _Reader(reading)
 
     @property
     def text(self) -> str:
         """The query."""
         return self._text
+
+    @property
+    def iris(self) -> Iterator[str]:
+        """The IRIs in it, in turn."""
+        return (each.text[1:-1] for each in self._tokens if each.kind is Kind.IRI)
 
     @property
     def form(self) -> str:
@@ -206,7 +218,7 @@ class Query:
         A pattern in any graph sees only those of the namespace, and none of the hidden ones: the engine may hold more.
 
         >>> Query("ASK { GRAPH ?g { ?s ?p ?o } }").place_default_graph("a:d", namespace="a:", hidden=["a:d"]).text
-        'ASK { GRAPH <a:d> { GRAPH ?g { ?s ?p ?o } FILTER(REGEX(STR(?g), "^a:") && ?g NOT IN (<a:d>)) } }'
+        'ASK { GRAPH <a:d> { GRAPH ?g { ?s ?p ?o } FILTER ( REGEX( STR( ?g ) , "^a:" ) && ?g NOT IN ( <a:d> ) ) } }'
         """
         # With STRSTARTS and != in their places Virtuoso 7.2.5 leaves out rows, by a plan that it chances on.
         start = write_term(("literal", "^" + re.sub(r"[.+*?()$]", r"[\g<0>]", namespace), ""))
@@ -229,7 +241,7 @@ class Query:
         """A SELECT with a short row for each solution of a CONSTRUCT.
 
         >>> Query("CONSTRUCT { ?s ?p 1 } WHERE { ?s ?p ?o } LIMIT 9").count_solutions().text
-        'SELECT (1 AS ?solution) WHERE { ?s ?p ?o } LIMIT 9'
+        'SELECT ( 1 AS ?solution ) WHERE { ?s ?p ?o } LIMIT 9'
         """
         first = self._read.groups[0]
         start = first.end + 1 if first.kind == "template" else self._after_form
@@ -248,8 +260,8 @@ class Query:
         """
         if self.form != "DESCRIBE":
             return self
-        tokens = [each for each in iter_tokens(self._text) if each.position >= self._after_form]
-        things = list(takewhile(lambda each: each.kind in (Kind.VARIABLE, Kind.IRI, Kind.NAME), tokens))
+        tokens = [each for each in self._tokens if each.position >= self._after_form]
+        things = list(takewhile(lambda each: each.kind in (Kind.VARIABLE, Kind.IRI), tokens))
         if not things:
             raise Problem(
                 "describe-all", 400, "DESCRIBE * is not answered by the engine behind this server; name variables."
@@ -289,16 +301,17 @@ def bind_values(text: str, bindings: Mapping[str, Binding]) -> str:
     >>> bind_values("SELECT ?s ?p { ?s ?p ?o }", {"s": ("iri", "a:b", "")})
     'SELECT (<a:b> AS ?s) ?p { <a:b> ?p ?o }'
     """
-    read = _Reader(text)
+    reading = read(text, "QueryUnit", base=_NO_BASE)
+    found = _Reader(reading)
     terms = {name: write_term(value) for name, value in bindings.items()}
-    changes = [_replace(each, terms[each.text[1:]]) for each in read.variables if each.text[1:] in terms]
-    for name, start, end in read.undefined:
+    changes = [_replace(each, terms[each.text[1:]]) for each in found.variables if each.text[1:] in terms]
+    for name, start, end in found.undefined:
         if name in terms:
             changes.append((start, end, ""))
-    for function, variable in zip(read.bound[::2], read.bound[1::2], strict=True):
+    for function, variable in zip(found.bound[::2], found.bound[1::2], strict=True):
         if variable.text[1:] in terms:
             changes += [_replace(function, ""), _replace(variable, "true")]
-    for scope in read.scopes:
+    for scope in found.scopes:
         grouped = {each.text[1:] for each in scope.grouped} & terms.keys()
         if scope.root is not None and grouped:
             # Without its GROUP BY, an aggregate over nothing would be a row.
@@ -313,7 +326,7 @@ def bind_values(text: str, bindings: Mapping[str, Binding]) -> str:
                 changes.append(_replace(each, f"({terms[name]} AS ?{name})"))
         if scope.outer is not None and selected and len(selected) == len(scope.selected) and not scope.has_expressions:
             changes.append((selected[0].position, selected[0].position, "(1 AS ?selected_nothing)"))
-    return _change(text, changes)
+    return _change(reading.text, changes)
 
 
 def _replace(token: Token, piece: str) -> tuple[int, int, str]:
@@ -327,7 +340,3 @@ def _change(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
         parts += [text[done:start], piece]
         done = end
     return "".join([*parts, text[done:]])
-
-
-def _escape_character(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04X}"

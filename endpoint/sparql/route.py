@@ -25,8 +25,8 @@ from endpoint.operations.observe import QueryLog, QueryObserver
 from endpoint.sparql.ask import Asker, Term, iri
 from endpoint.sparql.engine import Engine, Result
 from endpoint.sparql.formats import GRAPHS, RESULTS, Format, choose_format
-from endpoint.sparql.frames import Job
-from endpoint.sparql.guard import Limits, inspect_query
+from endpoint.sparql.frames import Job, Written
+from endpoint.sparql.guard import Limits, inspect_unhurried
 from endpoint.sparql.hints import Vocabulary, find_hints
 from endpoint.sparql.protocol import QueryRequest, UpdateRequest, read_request
 from endpoint.sparql.stream import ClientLeft, Delivery, ResultBroken, stream_answer
@@ -187,7 +187,7 @@ class SparqlRoute:
             page = await self._options.editor(_make_request(exchange), request, self._options.limits)
             await exchange.reply(page)
             return 0
-        inspection = inspect_query(text, limits=self._options.limits)
+        inspection = await inspect_unhurried(text, limits=self._options.limits)
         format_ = choose_format(inspection.form, accept=accept, override=request.format)
         release = self._releases.get(request.release)
         headers: Mapping[str, str]
@@ -195,17 +195,18 @@ class SparqlRoute:
             headers = {"cache-control": "no-store", **_VARY}
         else:
             graphs = json.dumps([request.default_graphs, request.named_graphs]) if request.has_dataset else ""
-            headers = self._headers(request, format_, release, text, graphs)
+            headers = self._headers(request, format_, release, inspection.text, graphs)
             if _is_known(headers["etag"], exchange.headers):
                 await exchange.reply(Response(status_code=304, headers=headers))
                 return 0
         job = Job(
             store=str(release.store_path),
-            text=text,
+            text=inspection.text,
             media_type=format_.written_as,
             default_graphs=request.default_graphs,
             named_graphs=request.named_graphs,
             calls=inspection.calls,
+            written=Written(text, self._options.limits.base),
         )
         spending = self._options.share.charge()
         started = time.monotonic()

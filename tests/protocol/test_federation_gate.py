@@ -193,7 +193,7 @@ def test_what_the_gate_lets_through_makes_the_engine_send_nothing(before: list[s
             ox.Store().query(query)
         if listener.knocks:
             with pytest.raises(Problem) as caught:
-                inspect_query(query, limits=Limits(bytes_=10_000, depth=50, operators=50))
+                inspect_query(query, limits=Limits(bytes_=10_000, depth=50, operators=50, base="http://chap.example/"))
             assert caught.value.status in (400, 403)
 
 

@@ -7,7 +7,7 @@ import pytest
 from endpoint.http.problems import Problem
 from endpoint.sparql.guard import Limits, inspect_query
 
-LIMITS = Limits(bytes_=1_000, depth=5, operators=10)
+LIMITS = Limits(bytes_=1_000, depth=5, operators=10, base="http://chap.example/sparql")
 
 
 def refuse(text: str) -> Problem:
@@ -64,14 +64,14 @@ def test_what_would_send_requests_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["INSERT DATA {}", "delete where {}", "CLEAR ALL", "WITH <http://e/> DELETE {}", "DROP ALL"]
+    "verb", ["INSERT DATA {}", "delete where {}", "CLEAR ALL", "WITH <http://e/> DELETE {} WHERE {}", "DROP ALL"]
 )
 def test_update_is_no_query(verb: str) -> None:
     assert refuse(f"PREFIX e: <http://e/> {verb}").code == "query-is-update"
 
 
 def test_depth_and_chains_have_limits() -> None:
-    assert refuse("ASK { FILTER" + "(" * 5).code == "query-too-deep"
+    assert refuse("ASK { FILTER" + "(" * 5 + "1" + ")" * 5 + " }").code == "query-too-deep"
     assert refuse("ASK { ?s <p>" + "/<p>" * 11 + " ?o }").code == "query-too-deep"
     assert refuse("ASK { {}" + " UNION {}" * 11 + " }").code == "query-too-deep"
     assert refuse(f"ASK {{ {' ' * 1_000} }}").code == "query-too-long"
