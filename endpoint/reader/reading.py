@@ -20,7 +20,7 @@ from endpoint.reader.iris import IriRefused, resolve, unescape
 from endpoint.reader.terminals import ECHAR, SKIPPED, TOKEN, Kind, find_kind
 from kg.errors import QuerySyntaxError
 
-__all__ = ["Node", "Place", "Reading", "Token", "Unit", "Unreadable", "read"]
+__all__ = ["Node", "Place", "Reading", "Token", "TooDeep", "Unit", "Unreadable", "read"]
 
 Unit: TypeAlias = Literal["QueryUnit", "UpdateUnit"]
 
@@ -110,6 +110,10 @@ class Unreadable(QuerySyntaxError):
         self.has_begun = has_begun
 
 
+class TooDeep(Unreadable):
+    """More brackets stand inside each other than there may."""
+
+
 class Token(NamedTuple):
     """A token as the engine gets it, where that is in the text of ours, and where it was in the text as it came."""
 
@@ -175,27 +179,32 @@ class Reading:
         text = self.text
         for _ in range(line - 1):
             start = text.find("\n", start) + 1
-        return max(0, bisect_right(self.tokens, start + column - 1, key=lambda each: each.position) - 1)
+        offset = start + column - 1
+        found = bisect_right(self.tokens, offset, key=lambda each: each.position) - 1
+        # Between two tokens, the second is where it went wrong.
+        return found + (offset >= self.tokens[found].position + len(self.tokens[found].text))
 
 
-def read(text: str, unit: Unit, *, base: str) -> Reading:
+def read(text: str, unit: Unit, *, base: str, depth: int | None = None) -> Reading:
     """What a text says.
 
     Args:
         text: what a client sent.
         unit: whether it is to be a query or an update.
         base: an absolute IRI for the relative ones, until the text has a BASE of its own.
+        depth: how many brackets may stand inside each other, where that has a limit.
 
     Raises:
         Unreadable: it is none, uses a prefix that it does not declare, or holds what is no IRI.
+        TooDeep: it has more brackets inside each other than there may be.
     """
-    return _Reader(text, unit, base).read()
+    return _Reader(text, unit, base, len(text) if depth is None else depth).read()
 
 
 class _Reader:
     """Reads one text, from its beginning to its end."""
 
-    def __init__(self, text: str, unit: Unit, base: str) -> None:
+    def __init__(self, text: str, unit: Unit, base: str, depth: int) -> None:
         grammar = load_grammar()
         self._table = grammar.table
         self._keywords = grammar.keywords
@@ -209,6 +218,8 @@ class _Reader:
         self._tokens: list[Token] = []
         self._contents: list[int] = []
         self._size = 0
+        self._depth = 0
+        self._most_depth = depth
         root = Node(unit, 0)
         self._nodes = [root]
 
@@ -347,6 +358,13 @@ class _Reader:
         position = self._size + self._needs_gap(kind, text)
         self._tokens.append(Token(kind, text, position, at))
         self._size = position + len(text)
+        if kind is Kind.OPEN:
+            self._depth += 1
+            if self._depth > self._most_depth:
+                near = self._text[at : at + _NEAR]
+                raise TooDeep(f"more than {self._most_depth} brackets deep", _locate(self._text, at), near)
+        elif kind is Kind.CLOSE:
+            self._depth -= 1
 
     def _needs_gap(self, kind: Kind, text: str) -> bool:
         if not self._tokens:

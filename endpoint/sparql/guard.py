@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from endpoint.federation.calls import find_calls
 from endpoint.http.problems import Problem
-from endpoint.reader.reading import Place, Reading, Token, Unreadable, read
+from endpoint.reader.reading import Place, Reading, Token, TooDeep, Unreadable, read
 from endpoint.reader.shapes import Stencil, cut_stencil, find_shape
 from endpoint.reader.terminals import VOLATILE, Kind
 from endpoint.sparql.failures import syntax_problem
@@ -23,7 +23,7 @@ from endpoint.sparql.frames import Call
 from kg.allowlist import OutsideEndpoint
 from kg.errors import QueryRefused
 
-__all__ = ["Form", "Inspection", "Limits", "check_depth", "inspect_query", "inspect_unhurried"]
+__all__ = ["Form", "Inspection", "Limits", "check_chains", "inspect_query", "inspect_unhurried", "too_deep"]
 
 Form: TypeAlias = Literal["select", "ask", "construct", "describe"]
 
@@ -89,7 +89,9 @@ def inspect_query(text: str, *, limits: Limits) -> Inspection:
         if (ours := stencil.fill(shape.contents)) is not None:
             return replace(inspection, text=ours)
     try:
-        reading = read(text, "QueryUnit", base=limits.base)
+        reading = read(text, "QueryUnit", base=limits.base, depth=limits.depth)
+    except TooDeep as error:
+        raise too_deep("brackets deep", limits.depth, error.place) from error
     except Unreadable as error:
         raise _explain(error) from error
     inspection = _inspect(reading, limits)
@@ -100,31 +102,28 @@ def inspect_query(text: str, *, limits: Limits) -> Inspection:
     return inspection
 
 
-def check_depth(reading: Reading, tokens: Iterable[tuple[int, Token]], *, depth: int, operators: int) -> None:
-    """See to it that tokens do not nest or chain so far that they would end the engine's process.
+def check_chains(reading: Reading, tokens: Iterable[tuple[int, Token]], *, operators: int) -> None:
+    """See to it that no chain is so long that it would end the engine's process.
 
     Args:
         reading: what the tokens are of.
         tokens: numbers and tokens.
-        depth: how many brackets may stand inside each other.
         operators: how many operators may stand in one pair of brackets.
 
     Raises:
-        Problem: 400, they do.
+        Problem: 400, there are more.
     """
     counts = [0]
     for at, token in tokens:
         kind = token.kind
         if kind is Kind.OPEN:
             counts.append(0)
-            if len(counts) - 1 > depth:
-                raise _too_deep("brackets deep", depth, reading.locate(at))
         elif kind is Kind.CLOSE:
             counts.pop()
         elif (kind is Kind.OPERATOR and token.text != "^^") or (kind is Kind.WORD and token.text in _CHAINING):
             counts[-1] += 1
             if counts[-1] > operators:
-                raise _too_deep("operators long inside one pair of brackets", operators, reading.locate(at))
+                raise too_deep("operators long inside one pair of brackets", operators, reading.locate(at))
 
 
 def _check_length(text: str, limits: Limits) -> None:
@@ -136,7 +135,7 @@ def _check_length(text: str, limits: Limits) -> None:
 
 def _inspect(reading: Reading, limits: Limits) -> Inspection:
     tokens = reading.tokens
-    check_depth(reading, enumerate(tokens), depth=limits.depth, operators=limits.operators)
+    check_chains(reading, enumerate(tokens), operators=limits.operators)
     form = _FORMS[tokens[0].text]
     words = {each.text for each in tokens if each.kind is Kind.WORD}
     is_volatile = bool(words & VOLATILE) or (form == "construct" and _makes_blank_nodes(reading))
@@ -167,7 +166,8 @@ def _explain(error: Unreadable) -> Problem:
     return syntax_problem(str(error), error.place.line, error.place.column, error.near)
 
 
-def _too_deep(what: str, limit: int, place: Place) -> Problem:
+def too_deep(what: str, limit: int, place: Place) -> Problem:
+    """A text nests or chains further than there is room for."""
     detail = f"The query is more than {limit} {what}. Split it, or use VALUES or IN for long lists."
     members = {"limit": limit, "line": place.line, "column": place.column}
     return Problem("query-too-deep", 400, detail, members=members)

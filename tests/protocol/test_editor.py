@@ -48,7 +48,7 @@ def test_other_forms_show_their_result(client: httpx.Client, query: str, words: 
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [
-        ("SELEKT", 400, "SELECT, ASK, CONSTRUCT or DESCRIBE"),
+        ("SELEKT", 400, "did you mean SELECT?"),
         ("SELECT * { SERVICE <http://example.org/> { ?s ?p ?o } }", 403, "SERVICE"),
         ("SELECT * { ?s ?p '<b>' FILTER( }", 400, "&lt;b&gt;"),
     ],

@@ -37,7 +37,7 @@ CALLS = {
     "lines inside": "SERVICE\r\n\t\r<{url}>\n{ ?a ?b ?c }",
     "after a string": "FILTER(STR(?s) != '''it's ''') SERVICE <{url}> { ?a ?b ?c }",
     "after a string with escapes": 'FILTER(STR(?s) != "\\"\\\\") SERVICE <{url}> { ?a ?b ?c }',
-    "after a comment with a quote": "# it's\nSERVICE <{url}> { ?a ?b ?c } # it's",
+    "after a comment with a quote": "# it's\nSERVICE <{url}> { ?a ?b ?c } # it's\n",
     "after a comparison": "FILTER(1<2)SERVICE<{url}>{ ?a ?b ?c }",
     "after a full stop": "?s a true.SERVICE <{url}> { ?a ?b ?c }",
     "after a number": "?s ?p 1.SERVICE <{url}> { ?a ?b ?c }",

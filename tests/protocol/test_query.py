@@ -133,8 +133,8 @@ def test_query_beyond_the_limit_is_refused(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("query", "line", "column"),
     [
-        ("SELECT * WHERE { ?s ?p }", 1, 25),
-        ("SELECT *\nWHERE {\n  ?s ?p ?o\n  FILTER(\n}", 5, 2),
+        ("SELECT * WHERE { ?s ?p }", 1, 24),
+        ("SELECT *\nWHERE {\n  ?s ?p ?o\n  FILTER(\n}", 5, 1),
         ("SELEKT * {}", 1, 1),
         ("PREFIX known: <http://e/>\nASK { ?s unknown:name ?o }", 2, 10),
         ("PREFIX a: <http://e/>\n", 2, 1),

@@ -71,7 +71,7 @@ def test_update_is_no_query(verb: str) -> None:
 
 
 def test_depth_and_chains_have_limits() -> None:
-    assert refuse("ASK { FILTER" + "(" * 5 + "1" + ")" * 5 + " }").code == "query-too-deep"
+    assert refuse("ASK { FILTER" + "(" * 5).code == "query-too-deep"
     assert refuse("ASK { ?s <p>" + "/<p>" * 11 + " ?o }").code == "query-too-deep"
     assert refuse("ASK { {}" + " UNION {}" * 11 + " }").code == "query-too-deep"
     assert refuse(f"ASK {{ {' ' * 1_000} }}").code == "query-too-long"
