@@ -91,12 +91,13 @@ class _Curated:
         self._settings = settings
 
     def check_rights(self, candidate: Candidate, writer: Writer) -> None:
-        if candidate.changes_default:
+        graphs = candidate.delta.graphs
+        if "" in graphs:
             raise GraphReadOnly(
                 "the default graph is derived, the merge of the open named graphs: "
                 f"name a graph whose IRI begins with {WRITTEN}"
             )
-        for graph in sorted(candidate.delta.graphs):
+        for graph in sorted(graphs):
             try:
                 parse_written(graph)
             except InvalidIri as error:

@@ -7,6 +7,7 @@ from typing import Final
 
 import pyoxigraph as ox
 
+from kg.draft import Draft
 from kg.errors import InvalidIri, RdfError
 from kg.rdfio import make_graph, name_graph
 from kg.settings import KgSettings
@@ -47,14 +48,10 @@ def import_graph(settings: KgSettings, path: Path, *, name: str, max_depth: int,
     document = Document(path=path, media_type=rdf_format.media_type, base_iri=base_iri)
     quads = parse_document(document, graph=graph, max_depth=max_depth)
 
-    def replace(store: ox.Store) -> frozenset[str]:
-        if store.contains_named_graph(graph):
-            store.remove_graph(graph)
-        store.extend(quads)
-        return frozenset([name_graph(graph)])
+    def replace(draft: Draft) -> None:
+        draft.replace(graph, quads)
 
-    writer = Writer(name=_WRITER, graphs=("",))
-    work = Write(apply=replace, is_exact=True, writer=writer, is_dry_run=is_dry_run)
+    work = Write(apply=replace, writer=Writer(name=_WRITER, graphs=("",)), is_dry_run=is_dry_run)
     return write(settings, work, on_commit=lambda: None)
 
 

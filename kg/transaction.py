@@ -17,11 +17,12 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from kg.assemble import open_gzip
-from kg.candidate import Apply, Candidate, Delta, create_candidate
+from kg.candidate import Apply, Candidate, create_candidate
 from kg.changes import Change, iter_dump_lines, split_line, write_patch
 from kg.commit import commit_release, find_next_sequence, make_workspace, recover
 from kg.content import change_content
 from kg.curation import Writer, find_curation
+from kg.draft import Delta
 from kg.errors import PreconditionFailed, ReleaseNotFound
 from kg.graphs import GraphState, find_state, load_graphs, measure_lines, write_graphs
 from kg.journal import find_instant
@@ -63,13 +64,9 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """What is to be done: the change, by whom, what it counts on, and whether it is only tried.
-
-    ``is_exact`` says that the change touches no other graphs than it names; else that is checked.
-    """
+    """What is to be done: the change, by whom, what it counts on, and whether it is only tried."""
 
     apply: Apply
-    is_exact: bool
     writer: Writer
     expected: tuple[Expected, ...] = ()
     is_dry_run: bool = False
@@ -162,7 +159,7 @@ class _Transaction:
             open_licences=manifest.open_licences,
         )
         self._end_lap("copy")
-        candidate.apply(self._work.apply, is_exact=self._work.is_exact)
+        candidate.apply(self._work.apply)
         self._curation.check_rights(candidate, self._work.writer)
         written = sorted(candidate.delta.graphs)
         added, removed = len(candidate.delta.added), len(candidate.delta.removed)

@@ -37,6 +37,8 @@ class Task:
     token: Token
     parts: Sequence[Part] = ()
     text: str = ""
+    using: tuple[str, ...] = ()
+    using_named: tuple[str, ...] = ()
 
 
 class Desk:
@@ -64,12 +66,15 @@ class Desk:
         Raises:
             Problem: it is not, and nothing has changed.
         """
+        is_update = task.verb == "update"
         job = Job(
             verb=task.verb,
             graph=task.graph,
-            base_iri=task.graph or f"{self.settings.base_url}/graph-store?default",
+            base_iri=task.graph or self.settings.base_url + ("/sparql" if is_update else "/graph-store?default"),
             parts=tuple(task.parts),
             text=task.text,
+            using=task.using,
+            using_named=task.using_named,
             writer=task.token.name,
             prefixes=task.token.graphs,
             expected=() if task.graph is None else read_expectations(headers, task.graph),

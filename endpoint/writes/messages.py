@@ -38,7 +38,8 @@ class Expectation:
 class Job:
     """A write: what, where to, by whom, under which conditions, and how a report is to be written.
 
-    ``graph`` is empty for the default graph, and None for an update; relative IRIs are relative to ``base_iri``.
+    ``graph`` is empty for the default graph, and None for an update; relative IRIs are relative to ``base_iri``;
+    ``using`` and ``using_named`` are the graphs that the patterns of an update look at, where the request says so.
     """
 
     verb: Verb
@@ -46,6 +47,8 @@ class Job:
     base_iri: str
     parts: tuple[Part, ...]
     text: str
+    using: tuple[str, ...]
+    using_named: tuple[str, ...]
     writer: str
     prefixes: tuple[str, ...]
     expected: tuple[Expectation, ...]
@@ -96,7 +99,7 @@ def decode_job(line: bytes) -> Job:
         **{
             **record,
             "parts": tuple(Part(**each) for each in record["parts"]),
-            "prefixes": tuple(record["prefixes"]),
+            **{name: tuple(record[name]) for name in ("using", "using_named", "prefixes")},
             "expected": tuple(
                 Expectation(**{**each, "digests": tuple(each["digests"])}) for each in record["expected"]
             ),

@@ -11,7 +11,6 @@ from endpoint.http.problems import Problem
 from endpoint.settings import EndpointSettings
 from endpoint.sparql.lexer import Kind, Token, iter_tokens
 from endpoint.sparql.protocol import UpdateRequest
-from endpoint.sparql.using import insert_using
 from endpoint.writes.desk import Desk, Task
 from kg.errors import QueryRefused, QuerySyntaxError
 
@@ -36,9 +35,14 @@ async def answer_update(desk: Desk, request: Request, update: UpdateRequest) -> 
             f"The token {token.name} may not send updates; it may use /graph-store. "
             "Whoever runs this can add one with 'kg token add NAME --update'."
         )
-    text = inspect_update(update.text.encode(), desk.settings)
-    text = insert_using(text, default_graphs=update.using_graphs, named_graphs=update.using_named_graphs)
-    task = Task(verb="update", graph=None, token=token, text=text)
+    task = Task(
+        verb="update",
+        graph=None,
+        token=token,
+        text=inspect_update(update.text.encode(), desk.settings),
+        using=update.using_graphs,
+        using_named=update.using_named_graphs,
+    )
     return await desk.carry_out(task, request.headers, request.query_params)
 
 

@@ -18,15 +18,20 @@ from typing import Final
 
 import pyoxigraph as ox
 
+from endpoint.reader.operations import Operation
+from endpoint.reader.reading import Unreadable, read
+from endpoint.reader.terminals import Kind
+from endpoint.reader.update import find_operations
 from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
+from endpoint.writes.evaluate import carry_out
 from endpoint.writes.messages import Event, Job, Verb, decode_job, encode
-from endpoint.writes.operations import split_data, split_update, take_missing_for_empty
 from endpoint.writes.reports import write_report
-from endpoint.writes.targets import find_targets
+from endpoint.writes.using import give_dataset
 from kg.candidate import Apply
-from kg.errors import GraphMissing, KgError, QueryError, QuerySyntaxError, WriteInvalid
+from kg.draft import Draft
+from kg.errors import GraphMissing, KgError, QueryRefused, QuerySyntaxError
 from kg.graphs import find_state
-from kg.rdfio import make_graph, name_graph
+from kg.rdfio import make_graph
 from kg.settings import KgSettings, load_settings
 from kg.transaction import Expected, Outcome, Write, Writer, write
 from kg.untrusted import Document, parse_document
@@ -74,7 +79,6 @@ def _carry_out(job: Job, settings: KgSettings, connection: socket.socket, max_de
             settings,
             Write(
                 apply=_make_change(job, max_depth),
-                is_exact=job.verb != "update",
                 writer=Writer(name=job.writer, graphs=job.prefixes),
                 expected=tuple(
                     Expected(graph=each.graph, digests=frozenset(each.digests), any=each.any, negated=each.negated)
@@ -90,13 +94,14 @@ def _carry_out(job: Job, settings: KgSettings, connection: socket.socket, max_de
 
 
 def _make_change(job: Job, max_depth: int) -> Apply:
-    """What a job does to a store; its documents are parsed at once, before anything is locked or copied."""
+    """What a job does to a store; what it brings is read at once, before anything is locked or copied."""
     if job.verb == "update":
-        return partial(_run_update, text=job.text)
+        operations = give_dataset(_read_operations(job), using=job.using, using_named=job.using_named)
+        return partial(carry_out, operations)
     assert job.graph is not None
     graph = make_graph(job.graph)
     if job.verb == "patch":
-        return partial(_run_patch, graph=graph, text=job.text)
+        return partial(carry_out, _read_operations(job), alone=graph)
     quads = [
         quad
         for part in job.parts
@@ -109,60 +114,32 @@ def _make_change(job: Job, max_depth: int) -> Apply:
     return partial(_put_quads, graph=graph, quads=quads, verb=job.verb)
 
 
-def _put_quads(
-    store: ox.Store, *, graph: ox.NamedNode | ox.DefaultGraph, quads: Sequence[ox.Quad], verb: Verb
-) -> frozenset[str] | tuple[ox.Quad, ...]:
-    is_there = store.contains_named_graph(graph)
-    if verb == "delete" and not is_there:
-        raise GraphMissing(f"there is no graph {graph}")
-    if verb != "post" and is_there:
-        store.remove_graph(graph)
-    store.extend(quads)
-    return tuple(quads) if verb == "post" else frozenset([name_graph(graph)])
+def _read_operations(job: Job) -> tuple[Operation, ...]:
+    """What an update says.
 
-
-def _run_update(store: ox.Store, *, text: str) -> frozenset[str] | tuple[ox.Quad, ...] | None:
-    changes = split_data(text)
-    if changes is None:
-        _update(store, text)
-        return find_targets(text)
-    # The whole is looked at first: what is wrong with it is wrong whatever the store holds.
-    _update(ox.Store(), text)
-    touched: list[ox.Quad] = []
-    for is_insertion, data in changes:
-        alone = ox.Store()
-        _update(alone, data)
-        quads = list(alone)
-        touched += quads
-        if is_insertion:
-            store.extend(quads)
-        else:
-            for quad in quads:
-                store.remove(quad)
-    return tuple(touched)
-
-
-def _run_patch(
-    store: ox.Store, *, graph: ox.NamedNode | ox.DefaultGraph, text: str
-) -> frozenset[str] | tuple[ox.Quad, ...]:
-    """Update a graph by a text that sees it as its default graph, and nothing else (section 5.7)."""
-    alone = ox.Store()
-    alone.extend(ox.Quad(*quad.triple) for quad in store.quads_for_pattern(None, None, None, graph))
-    _update(alone, text)
-    if any(True for _ in alone.named_graphs()):
-        raise WriteInvalid("a PATCH changes its graph only: leave GRAPH and WITH out, or send the update to /sparql")
-    quads = [ox.Quad(quad.subject, quad.predicate, quad.object, graph) for quad in alone]
-    return _put_quads(store, graph=graph, quads=quads, verb="put")
-
-
-def _update(store: ox.Store, text: str) -> None:
+    Raises:
+        QuerySyntaxError: it is none.
+        QueryRefused: it would make this process send requests.
+    """
     try:
-        for part in split_update(take_missing_for_empty(text)):
-            store.update(part)
-    except SyntaxError as error:
-        raise QuerySyntaxError(f"the update is no SPARQL: {error.msg or error}") from error
-    except (OSError, RuntimeError, ValueError) as error:
-        raise QueryError(str(error)) from error
+        reading = read(job.text, "UpdateUnit", base=job.base_iri)
+        operations = find_operations(reading)
+    except Unreadable as error:
+        place = f"line {error.place.line}, column {error.place.column}"
+        raise QuerySyntaxError(f"the update is no SPARQL at {place}: {error}") from error
+    # The server looks first; who evaluates does not rely on it.
+    if any(token.kind is Kind.WORD and token.text == "SERVICE" for token in reading.tokens):
+        raise QueryRefused("an update asks no other endpoint: ask it yourself and put its answer into VALUES")
+    return operations
+
+
+def _put_quads(draft: Draft, *, graph: ox.NamedNode | ox.DefaultGraph, quads: Sequence[ox.Quad], verb: Verb) -> None:
+    if verb == "delete" and isinstance(graph, ox.NamedNode) and not draft.holds(graph):
+        raise GraphMissing(f"there is no graph {graph}")
+    if verb == "post":
+        draft.add(quads)
+    else:
+        draft.replace(graph, quads)
 
 
 def _tell(outcome: Outcome, job: Job) -> Event:

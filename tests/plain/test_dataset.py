@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pyoxigraph as ox
 import pytest
 
+from endpoint.reader.update import read_update
+from endpoint.writes.evaluate import carry_out
 from kg.build import build, check
 from kg.doctor import examine_directory, examine_one, list_releases
 from kg.errors import RdfError, SettingsError
@@ -51,10 +54,8 @@ def run_kg(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def change(root: Path, text: str = f"INSERT DATA {{ <urn:x:s> <urn:x:p> {TRICKY} }}") -> None:
     """Update a plain dataset."""
 
-    def apply(store: ox.Store) -> None:
-        store.update(text)
-
-    work = Write(apply=apply, is_exact=False, writer=Writer(name="owner", graphs=("",)))
+    apply = partial(carry_out, read_update(text, base="urn:x:base"))
+    work = Write(apply=apply, writer=Writer(name="owner", graphs=("",)))
     write(plain_settings(root), work, on_commit=lambda: None)
 
 

@@ -12,10 +12,10 @@ import pytest
 
 FENCES = {
     # what                 who may import it
-    # The relay and its solutions are loaded by workers only.
+    # The relay and its solutions are loaded by workers only, what evaluates updates by the writer.
     "pyoxigraph": (
         *("kg/", "endpoint/sparql/worker", "endpoint/federation/relay", "endpoint/federation/solutions"),
-        "endpoint/writes/worker",
+        *("endpoint/writes/worker", "endpoint/writes/evaluate", "endpoint/writes/templates"),
     ),
     "pyshacl": ("kg/validation/second.py",),
     "shacl": ("kg/validation/native.py",),

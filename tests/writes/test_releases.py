@@ -10,6 +10,7 @@ import pytest
 
 from kg.build import build, check
 from kg.complete import complete_current
+from kg.draft import Draft
 from kg.errors import PublishRefused
 from kg.feed.log import load_feed
 from kg.release import Releases
@@ -39,13 +40,10 @@ def write_graph(settings: KgSettings, name: str, turtle: str, directory: Path) -
     document = Document(path=path, media_type="text/turtle", base_iri=graph.value)
     quads = parse_document(document, graph=graph, max_depth=10)
 
-    def change(store: ox.Store) -> frozenset[str]:
-        if store.contains_named_graph(graph):
-            store.remove_graph(graph)
-        store.extend(quads)
-        return frozenset([graph.value])
+    def change(draft: Draft) -> None:
+        draft.replace(graph, quads)
 
-    return write(settings, Write(apply=change, is_exact=True, writer=ANNA), on_commit=lambda: None)
+    return write(settings, Write(apply=change, writer=ANNA), on_commit=lambda: None)
 
 
 def test_ten_releases_ago_answers_as_then_and_dumps_follow(releases_dir: Path, tmp_path: Path) -> None:
