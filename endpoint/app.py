@@ -132,10 +132,10 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        releases.refresh()
+        await releases.refresh()
         await pool.start()
-        watcher = asyncio.create_task(releases.watch())
         desk.catch_up()
+        watcher = asyncio.create_task(releases.watch(then=desk.catch_up))
         try:
             yield
         finally:
@@ -178,6 +178,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
         capacity_bytes=settings.cache_mib * _MIB,
     )
     measured.watch_cache(cache)
+    measured.watch_derived(find_lag=lambda: releases.lag, find_failures=lambda: desk.completer.failures)
     measured.watch_writes(outcomes=desk.outcomes, refused=desk.gate.refused)
     return cache
 

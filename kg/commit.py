@@ -27,9 +27,11 @@ from kg.journal import (
     append_entry,
     load_journal,
 )
+from kg.lock import lock_completion
 from kg.manifest import UNCOMMITTED_NAME
 
 __all__ = [
+    "COMPLETING",
     "CURRENT_NAME",
     "KEPT_NAME",
     "LEFTOVERS",
@@ -48,6 +50,8 @@ _log = getLogger(__name__)
 CURRENT_NAME: Final = "current"
 # Directories of who is at work under the lock, or was when a crash came.
 WORKSPACE: Final = ".building-"
+# Directories of who makes dumps and descriptions (kg.complete), which takes no part in that lock.
+COMPLETING: Final = ".completing-"
 KEPT_NAME: Final = "kept.json"
 # What takes the place of these in one step.
 LEFTOVERS: Final = tuple(scratch_path(Path(name)).name for name in (CURRENT_NAME, KEPT_NAME))
@@ -151,6 +155,7 @@ def recover(root: Path) -> None:
         )
     for path in [*root.glob(f"{WORKSPACE}*"), *strays]:
         shutil.rmtree(path)
+    _clear_completing(root)
     for name in LEFTOVERS:
         (root / name).unlink(missing_ok=True)
     for path in directories:
@@ -160,6 +165,15 @@ def recover(root: Path) -> None:
     if journal and target != journal[-1].release and (root / journal[-1].release).is_dir():
         _swap_symlink(root, journal[-1].release)
     take_in(root, journal)
+
+
+def _clear_completing(root: Path) -> None:
+    """Remove what who made dumps and descriptions left behind, unless somebody makes some now."""
+    if not any(root.glob(f"{COMPLETING}*")):
+        return
+    with lock_completion(root, waits=False) as is_alone:
+        for path in root.glob(f"{COMPLETING}*") if is_alone else ():
+            shutil.rmtree(path)
 
 
 def find_next_sequence(root: Path) -> int:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from kg.changes import iter_dump_lines
+from kg.commit import COMPLETING, recover
 from kg.derive import Sources, derive_files
-from kg.durable import sync_directory, sync_tree
-from kg.errors import ReleaseError
+from kg.durable import sync_directory, sync_tree, translate_disk_errors
 from kg.feed.steps import take_in
-from kg.lock import lock_releases
+from kg.lock import lock_completion, lock_releases
 from kg.manifest import PENDING_NAME
 from kg.rdfio import load_prefixes
 from kg.release import Release, Releases, find_complete
@@ -21,35 +21,43 @@ from kg.store import find_open_graphs, iter_merged_lines
 
 __all__ = ["complete_current"]
 
-_WORKSPACE: Final = ".completing-"
+# A build may hold the lock for long, and what was made meanwhile is worth the wait.
+_WAIT_S: Final = 900.0
 
 
 def complete_current(settings: KgSettings) -> Release | None:
-    """The current release, once it has all of its files; None where it had them, or nothing is published.
+    """The current release, once it has all of its files and the feed has taken it in; None where it had them.
 
-    The files are made beside the others, without the lock, since that takes longest; readers see them once all are
-    there. Releases between the last complete one and this stay without.
+    The files are made beside the releases, without the lock, since that takes longest; readers see them once all are
+    there. Releases between the last complete one and this stay without, and the feed tells what they changed with the
+    step of this one. What whoever tried before left behind is cleared up.
 
     Raises:
-        ReleaseError: the release was removed meanwhile, or a file cannot be written.
+        DiskError: a file cannot be written, or the release was removed meanwhile.
+        ReleaseDamaged: the release, the journal or the feed cannot be read.
+        ReleaseError: another change goes on and on.
     """
-    releases = Releases(settings.releases_dir)
-    release = releases.current()
-    if release is None or not release.is_awaited:
-        return None
-    try:
-        with tempfile.TemporaryDirectory(prefix=_WORKSPACE, dir=release.path) as name:
-            made = Path(name) / "files"
-            made.mkdir()
-            _derive(release, made, Path(name), settings)
-            sync_tree(made)
-            with lock_releases(releases.root):
-                if not release.is_complete:
-                    _put_in_place(release, made)
-                take_in(releases.root, releases.journal())
-    except OSError as error:
-        raise ReleaseError(f"{release.path}: dumps and descriptions could not be made: {error}") from error
-    return release
+    root = settings.releases_dir
+    releases = Releases(root)
+    with translate_disk_errors("what is made of the current release"), lock_completion(root):
+        for path in root.glob(f"{COMPLETING}*"):
+            shutil.rmtree(path)
+        with lock_releases(root, wait_s=_WAIT_S):
+            recover(root)
+        release = releases.current()
+        is_awaited = release is not None and release.is_awaited
+        if release is not None and is_awaited:
+            with tempfile.TemporaryDirectory(prefix=COMPLETING, dir=root, ignore_cleanup_errors=True) as name:
+                made = Path(name) / "files"
+                made.mkdir()
+                _derive(release, made, Path(name), settings)
+                sync_tree(made)
+                with lock_releases(root, wait_s=_WAIT_S):
+                    if not release.is_complete:
+                        _put_in_place(release, made)
+        with lock_releases(root, wait_s=_WAIT_S):
+            take_in(root, releases.journal())
+    return release if is_awaited else None
 
 
 def _derive(release: Release, made: Path, scratch: Path, settings: KgSettings) -> None:

@@ -6,23 +6,28 @@ kg.commit.recover. Everything else needs somebody to choose, so the cure is a se
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kg.commit import LEFTOVERS, WORKSPACE
+from kg.commit import COMPLETING, LEFTOVERS, WORKSPACE
 from kg.durable import is_torn
 from kg.errors import ReleaseDamaged
 from kg.examine import examine_feed, examine_release
 from kg.feed.log import load_feed
 from kg.journal import RELEASE_ID, Journal, load_journal
+from kg.lock import lock_completion
 from kg.manifest import PENDING_NAME, UNCOMMITTED_NAME
 from kg.release import Release, Releases
 from kg.retention import load_kept
 
 __all__ = ["Problem", "examine_directory", "examine_one", "list_releases"]
 
+# Dumps of a million statements take some seconds, and those of an older release may be under way.
+_PATIENCE_S: Final = 600.0
 _REPAIR: Final = "nothing is lost; the next change clears it up, or now: kg doctor --repair"
 _JOURNAL_CURE: Final = (
     "restore the newest journal.jsonl from a backup, or begin another directory with the newest archive: "
@@ -31,6 +36,10 @@ _JOURNAL_CURE: Final = (
 _RELEASE_CURE: Final = (
     "put it back from an archive with 'kg release import FILE'; or leave it: 'kg build' makes a new release, "
     "'kg release use ID' publishes another one, and 'kg release prune' removes it when it is old"
+)
+_COMPLETION_CURE: Final = (
+    "'kg serve' makes them, again and again until there is room (/health/ready says why not yet); "
+    "or now: kg doctor --repair"
 )
 _FEED_CURE: Final = (
     "restore feed/ from a backup; or move it away, and the next change begins it anew (readers of /ldes start over)"
@@ -47,8 +56,13 @@ class Problem:
     is_safe: bool = False
 
 
-def examine_directory(root: Path) -> Iterator[Problem]:
-    """What is wrong beside the releases themselves. Nobody should be changing the directory meanwhile."""
+def examine_directory(root: Path, *, patience_s: float = _PATIENCE_S) -> Iterator[Problem]:
+    """What is wrong beside the releases themselves. Nobody should be changing the directory meanwhile.
+
+    Args:
+        root: the releases directory.
+        patience_s: seconds after which dumps and descriptions of what was published last should be there.
+    """
     releases = Releases(root)
     if not releases.journal_path.exists() and not any(_iter_directories(root)):
         return
@@ -61,6 +75,7 @@ def examine_directory(root: Path) -> Iterator[Problem]:
     yield from _examine_journal(releases)
     yield from _examine_strays(root, journal)
     yield from _examine_current(releases, journal)
+    yield from _examine_completion(root, journal, patience_s)
     yield from _examine_kept(releases)
     yield from _examine_feed(root, journal)
 
@@ -89,7 +104,7 @@ def _examine_journal(releases: Releases) -> Iterator[Problem]:
 
 
 def _examine_strays(root: Path, journal: Journal) -> Iterator[Problem]:
-    for path in sorted(path for path in root.iterdir() if path.name.startswith(WORKSPACE) or path.name in LEFTOVERS):
+    for path in sorted(_find_leftovers(root)):
         what = f"{path}: left behind by a change that was broken off"
         yield Problem(where="strays", what=what, cure=_REPAIR, is_safe=True)
     for path in _iter_directories(root):
@@ -104,6 +119,14 @@ def _examine_strays(root: Path, journal: Journal) -> Iterator[Problem]:
         elif not journal.find_places(path.name):
             cure = f"{_JOURNAL_CURE}; or move {path.name} out of the directory, if it should not be there"
             yield Problem(where="journal", what=f"{path}: the journal does not know it, so lines are lost", cure=cure)
+
+
+def _find_leftovers(root: Path) -> Iterator[Path]:
+    yield from root.glob(f"{WORKSPACE}*")
+    yield from (root / name for name in LEFTOVERS if os.path.lexists(root / name))
+    if completing := [*root.glob(f"{COMPLETING}*")]:
+        with lock_completion(root, waits=False) as is_alone:
+            yield from completing if is_alone else ()
 
 
 def _examine_current(releases: Releases, journal: Journal) -> Iterator[Problem]:
@@ -124,6 +147,21 @@ def _examine_current(releases: Releases, journal: Journal) -> Iterator[Problem]:
     elif target != wanted:
         what = f"{releases.current_path}: points at {target}, and {wanted} was published last"
         yield Problem(where="current", what=what, cure=_REPAIR, is_safe=True)
+
+
+def _examine_completion(root: Path, journal: Journal, patience_s: float) -> Iterator[Problem]:
+    """Whether what was published last waits for its dumps and descriptions longer than it should."""
+    if not journal:
+        return
+    release = Release(journal[-1].release, 0, root / journal[-1].release)
+    try:
+        waits_s = time.time() - (release.path / PENDING_NAME).stat().st_mtime
+        is_awaited = release.is_awaited
+    except (FileNotFoundError, ReleaseDamaged):
+        return  # it has them, or is told about as damaged
+    if is_awaited and waits_s >= patience_s:
+        what = f"{release.id} waits for its dumps, descriptions and catalogue for {waits_s:,.0f} s"
+        yield Problem(where="completion", what=what, cure=_COMPLETION_CURE, is_safe=True)
 
 
 def _examine_kept(releases: Releases) -> Iterator[Problem]:

@@ -6,18 +6,18 @@ rollback, so has more than one span. Nothing is known before the first line.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from typing import overload
 
-from kg.journal import Action, JournalEntry
+from kg.journal import Action, Journal
 
-__all__ = ["History", "Publication", "Span"]
+__all__ = ["History", "Publication", "Publications", "Span"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
     """One line of the journal.
 
@@ -44,64 +44,120 @@ class Span:
     last: Publication
 
 
+class Publications(Sequence[Publication]):
+    """Some of the publications of a history, oldest first; each is made when somebody looks at it."""
+
+    def __init__(self, history: History, places: Sequence[int], length: int) -> None:
+        self._history = history
+        # It may grow behind what belongs to these.
+        self._places = places
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Publication: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Publications: ...
+
+    def __getitem__(self, index: int | slice) -> Publication | Publications:
+        """The publication at a place, or those of a part."""
+        if isinstance(index, slice):
+            places = [self._places[at] for at in range(*index.indices(self._length))]
+            return Publications(self._history, places, len(places))
+        return self._history.get(self._places[range(self._length)[index]])
+
+
 class History:
-    """The publications of a journal, oldest first, and which of their releases are still there."""
+    """The publications of a journal, oldest first, and which of their releases are still there.
 
-    def __init__(self, journal: Iterable[JournalEntry], kept: Collection[str]) -> None:
-        publications: list[Publication] = []
-        for entry in journal:
-            moment = datetime.fromisoformat(entry.instant).astimezone(UTC).replace(microsecond=0)
-            if publications:
-                moment = max(moment, publications[-1].moment)
-            publications.append(
-                Publication(
-                    sequence=entry.sequence,
-                    release=entry.release,
-                    action=entry.action,
-                    instant=entry.instant,
-                    moment=moment,
-                )
-            )
-        self.publications = tuple(publications)
-        self.kept = frozenset(kept) & {each.release for each in publications}
+    One that goes on from another shares with it what they have in common: it costs what came since, and what went.
+    """
 
-    @cached_property
-    def readable(self) -> tuple[Publication, ...]:
+    def __init__(self, journal: Journal, kept: Collection[str], *, before: History | None = None) -> None:
+        self.journal = journal
+        self.kept = frozenset(name for name in kept if journal.find_places(name))
+        if before is not None and not journal.goes_on_from(before.journal):
+            before = None
+        # Both lists only ever grow, so whoever shares them sees what was there before.
+        self._moments: list[datetime] = before._moments if before else []
+        self._read_moments()
+        self._readable = self._find_readable(before)
+        self._readable_count = len(self._readable)
+
+    @property
+    def publications(self) -> Publications:
+        """All of them."""
+        return Publications(self, range(len(self.journal)), len(self.journal))
+
+    @property
+    def readable(self) -> Publications:
         """The publications whose releases are still there."""
-        return tuple(each for each in self.publications if each.release in self.kept)
+        return Publications(self, self._readable, self._readable_count)
 
-    @cached_property
-    def _by_release(self) -> dict[str, tuple[Publication, ...]]:
-        found: dict[str, tuple[Publication, ...]] = {}
-        for each in self.publications:
-            found[each.release] = (*found.get(each.release, ()), each)
-        return found
+    def get(self, place: int) -> Publication:
+        """The publication of a place in the journal."""
+        entry = self.journal[place]
+        return Publication(
+            sequence=entry.sequence,
+            release=entry.release,
+            action=entry.action,
+            instant=entry.instant,
+            moment=self._moments[place],
+        )
 
-    @cached_property
-    def _moments(self) -> list[datetime]:
-        return [each.moment for each in self.readable]
-
-    def find_publications(self, release_id: str) -> tuple[Publication, ...]:
+    def find_publications(self, release_id: str) -> Publications:
         """The publications of a release, oldest first; none when the journal does not know it."""
-        return self._by_release.get(release_id, ())
+        places = self.journal.find_places(release_id)
+        return Publications(self, places, len(places))
 
     def find_at(self, moment: datetime) -> Publication | None:
         """What was current then: the last readable publication not after a moment, else the first; None without any.
 
         Where the release that was current has been removed, this is the one before it that is still there.
         """
-        if not self.readable:
+        if not self._readable_count:
             return None
-        return self.readable[max(0, bisect_right(self._moments, moment) - 1)]
+        found = bisect_right(self._readable, moment, hi=self._readable_count, key=self._moments.__getitem__)
+        return self.get(self._readable[max(0, found - 1)])
 
     def find_span(self, publication: Publication) -> Span:
         """A publication and the readable ones around it."""
-        before = [each for each in self.readable if each.sequence < publication.sequence]
-        after = [each for each in self.readable if each.sequence > publication.sequence]
+        place, places, end = publication.sequence - 1, self._readable, self._readable_count
+        at = bisect_left(places, place, hi=end)
+        after = at + 1 if at < end and places[at] == place else at
         return Span(
-            first=before[0] if before else publication,
-            previous=before[-1] if before else None,
+            first=self.get(places[0]) if at else publication,
+            previous=self.get(places[at - 1]) if at else None,
             here=publication,
-            next=after[0] if after else None,
-            last=after[-1] if after else publication,
+            next=self.get(places[after]) if after < end else None,
+            last=self.get(places[end - 1]) if after < end else publication,
         )
+
+    def says_the_same(self, other: History) -> bool:
+        """Whether it says what another one said."""
+        return self.journal.is_same(other.journal) and self.kept == other.kept
+
+    def _read_moments(self) -> None:
+        moments = self._moments
+        for place in range(len(moments), len(self.journal)):
+            moment = datetime.fromisoformat(self.journal.get_instant(place)).astimezone(UTC).replace(microsecond=0)
+            moments.append(max(moment, moments[-1]) if moments else moment)
+
+    def _find_readable(self, before: History | None) -> list[int]:
+        """The places of the readable publications, in order."""
+        find_places, start = self.journal.find_places, len(before.journal) if before else 0
+        fresh = [place for place in range(start, len(self.journal)) if self.journal.get_release(place) in self.kept]
+        if before is None:
+            return fresh
+        gone = before.kept - self.kept
+        # A directory that was put back, as an import does.
+        back = [place for name in self.kept - before.kept for place in find_places(name) if place < start]
+        places = before._readable
+        if gone or back or len(places) > before._readable_count:
+            stayed = (each for each in places[: before._readable_count] if self.journal.get_release(each) not in gone)
+            places = sorted([*stayed, *back])
+        places += fresh
+        return places

@@ -97,9 +97,9 @@ class Journal(Sequence[JournalEntry]):
     One that is read later shares what they have in common, so it costs no more than what came since.
     """
 
-    def __init__(self, columns: _Columns) -> None:
-        self._columns = columns
-        self._length = len(columns.releases)
+    def __init__(self, columns: _Columns | None = None) -> None:
+        self._columns = columns or _Columns()
+        self._length = len(self._columns.releases)
 
     def __len__(self) -> int:
         return self._length
@@ -143,6 +143,14 @@ class Journal(Sequence[JournalEntry]):
         """Whether it begins with what another one holds."""
         return self._columns is other._columns and self._length >= other._length
 
+    def get_release(self, place: int) -> str:
+        """The release of the entry at a place."""
+        return self._columns.releases[place]
+
+    def get_instant(self, place: int) -> str:
+        """The instant of the entry at a place."""
+        return self._columns.instants[place]
+
     def find_places(self, release_id: str) -> Sequence[int]:
         """Where the entries of a release are, oldest first; none when the journal does not know it."""
         places = self._columns.find_places(release_id)
@@ -164,7 +172,7 @@ class _Columns:
     def __init__(self) -> None:
         self.releases: list[str] = []
         self._actions: list[Action] = []
-        self._instants: list[str] = []
+        self.instants: list[str] = []
         self._first: dict[str, int] = {}
         self._unique: list[str] = []
         # Of the few releases that were published more than once.
@@ -177,7 +185,7 @@ class _Columns:
             sequence=place + 1,
             release=self.releases[place],
             action=self._actions[place],
-            instant=self._instants[place],
+            instant=self.instants[place],
         )
 
     def find_places(self, release_id: str) -> Sequence[int]:
@@ -215,7 +223,7 @@ class _Columns:
             else:
                 self._all.setdefault(release, [first]).append(place)
         self._actions += columns[1]
-        self._instants += columns[2]
+        self.instants += columns[2]
         # What others look at is there when its length says so.
         self.releases += columns[0]
 

@@ -13,7 +13,7 @@ from typing import Final
 from kg.durable import make_directory
 from kg.errors import ReleaseError
 
-__all__ = ["lock_releases", "look_at_releases"]
+__all__ = ["lock_completion", "lock_releases", "look_at_releases"]
 
 _WAIT_S: Final = 30.0
 
@@ -51,6 +51,24 @@ def look_at_releases(root: Path) -> Iterator[bool]:
         return
     try:
         yield _try_lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def lock_completion(root: Path, *, waits: bool = True) -> Iterator[bool]:
+    """Whether this process alone completes releases of a directory, meanwhile; by waiting for it, always.
+
+    It takes long, and whoever holds it may wait for the lock of the directory; so who has that one does not wait here.
+
+    Raises:
+        OSError: the lock cannot be made.
+    """
+    descriptor = os.open(root / ".completing.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if waits:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield waits or _try_lock(descriptor)
     finally:
         os.close(descriptor)
 

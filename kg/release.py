@@ -210,13 +210,16 @@ class Releases:
             if current_id is None:
                 raise ReleaseNotFound(f"no release in {self.root} yet: run 'kg build' first")
             return _as_release(self.root / current_id)
+        # Damage to the journal does not matter to who knows the id.
         if RELEASE_ID.fullmatch(ref) and is_committed(self.root / ref):
             return _as_release(self.root / ref)
         journal = self.journal()
         return self.find_among(ref, journal=journal, kept=_list_published(self.root, journal))
 
     def find_among(self, ref: str, *, journal: Journal, kept: Collection[str]) -> Release:
-        """As :meth:`find`, by what is known of the directory, without reading it."""
+        """As :meth:`find`, by what is known of the directory, without reading all of it."""
+        if RELEASE_ID.fullmatch(ref) and is_committed(self.root / ref):
+            return _as_release(self.root / ref)
         release_id = find_release_id(ref, journal=journal, kept=kept, has_digest=self._has_digest)
         return _as_release(self.root / release_id)
 

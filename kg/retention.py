@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -112,10 +113,11 @@ def prune_releases(root: Path, *, keep: int, older_than: timedelta | None = None
 
 def _find_recent(releases: Releases, age: timedelta) -> set[str]:
     """The releases that were current at some time within an age: each is so until the next line of the journal."""
-    publications = History(releases.journal(), ()).publications
+    history = History(releases.journal(), ())
     earliest = find_instant() - age
-    ends = [each.moment for each in publications[1:]]
-    return {each.release for each, end in zip(publications, ends, strict=False) if end >= earliest}
+    # Moments never go back, so those that count are at the end.
+    since = bisect_left(history.publications, earliest, key=lambda each: each.moment)
+    return {each.release for each in history.publications[max(0, since - 1) :]}
 
 
 def _write_kept(root: Path, kept: Mapping[Reason, frozenset[str]]) -> None:

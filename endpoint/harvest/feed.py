@@ -61,7 +61,7 @@ async def _show_root(request: Request) -> Response:
 async def _show_page(request: Request) -> Response:
     """A page with its members, oldest first."""
     syntax = choose_syntax(request.url.path, request.headers, _OFFERS).syntax
-    feed = _load(_find_version(request))
+    feed = await run_in_threadpool(load_feed, _find_version(request).releases_dir)
     page = feed.pages.get(request.path_params["number"])
     if page is None:
         raise Problem("feed-page-not-found", 404, f"The feed has {len(feed.pages)} pages, from 1.")
@@ -104,11 +104,6 @@ def _find_version(request: Request) -> _Version:
     return _Version(releases_dir, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=2)
-def _load(version: _Version) -> Feed:
-    return load_feed(version.releases_dir)
-
-
 def _read_page(feed: Feed, page: FeedPage) -> bytes:
     """The file of a page, as far as it is published."""
     length = page.length
@@ -121,7 +116,7 @@ def _read_page(feed: Feed, page: FeedPage) -> bytes:
 
 @lru_cache(maxsize=len(_OFFERS))
 def _write_root(version: _Version, syntax: Syntax, base_url: str) -> bytes:
-    feed = _load(version)
+    feed = load_feed(version.releases_dir)
     lines = list(_STREAM)
     if feed.pages:
         # Everything is kept since then, for ever. A policy without a statement would mean that nothing is.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Final, TypeAlias
@@ -31,12 +31,15 @@ from endpoint.http.negotiation import negotiate_media_type, read_accept
 from endpoint.http.problems import Problem, as_problem
 from endpoint.http.responses import make_response
 from kg.errors import KgError
-from kg.history import Publication
+from kg.history import History, Publication, Publications
 
-__all__ = ["memento_links", "parse_datetime", "routes", "with_memento"]
+__all__ = ["TIMEMAP_SIZE", "memento_links", "parse_datetime", "routes", "with_memento"]
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
+# How many mementos one document of a time map lists.
+TIMEMAP_SIZE: Final = 1000
+_LONGEST_NUMBER: Final = 10
 _LINK_FORMAT: Final = "application/link-format"
 _JSON: Final = "application/json"
 _DAYS: Final = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
@@ -135,7 +138,10 @@ def _redirect(request: Request, path: str, chosen: Publication) -> Response:
 
 
 async def _show_timemap(request: Request) -> Response:
-    """All mementos of a document that can still be read, oldest first (RFC 7089, section 5)."""
+    """The mementos of a document that can still be read, oldest first (RFC 7089, section 5).
+
+    Where there are many, they are in several documents, which lead to one another; the first has the plain address.
+    """
     name = request.path_params["name"]
     if not _DOCUMENT.fullmatch(name):
         raise Problem("resource-not-found", 404, f"/doc/{name} is no address of a document.")
@@ -144,46 +150,70 @@ async def _show_timemap(request: Request) -> Response:
         offers = [_LINK_FORMAT, _JSON]
         raise Problem("not-acceptable", 406, f"Available are {' and '.join(offers)}.", members={"available": offers})
     path = f"/doc/{name}"
+    text = request.query_params.get("page", "1")
+    number = int(text) if text.isdecimal() and len(text) < _LONGEST_NUMBER else 0
+    readable = _served(request).history.readable
+    pages = max(1, -(-len(readable) // TIMEMAP_SIZE))
+    if not 1 <= number <= pages:
+        raise Problem("bad-parameter", 400, f"The time map has {pages} pages, from 1.", members={"parameter": "page"})
     write = _write_link_format if media_type == _LINK_FORMAT else _write_json
-    body = write(request, path, _served(request).history.readable).encode()
+    body = write(request, path, readable, number, pages).encode()
     return make_response(request, body, media_type, vary="Accept", headers={"Cache-Control": "public, no-cache"})
 
 
-def _write_link_format(request: Request, path: str, mementos: tuple[Publication, ...]) -> str:
-    lines = [f'<{_make_address(request, path)}>; rel="original timegate"', _link_timemap(request, path, "self")]
-    for number, each in enumerate(mementos, start=1):
-        ends = [name for name, place in (("first", 1), ("last", len(mementos))) if number == place]
+def _get_page(mementos: Publications, number: int) -> Publications:
+    return mementos[(number - 1) * TIMEMAP_SIZE : number * TIMEMAP_SIZE]
+
+
+def _write_link_format(request: Request, path: str, mementos: Publications, number: int, pages: int) -> str:
+    lines = [f'<{_make_address(request, path)}>; rel="original timegate"']
+    for page, relation in ((number, "self"), (number - 1, "timemap prev"), (number + 1, "timemap next")):
+        if 1 <= page <= pages:
+            lines.append(_link_timemap(request, path, relation, _get_page(mementos, page), page))
+    first, last = (mementos[0], mementos[-1]) if mementos else (None, None)
+    for each in _get_page(mementos, number):
+        ends = [name for name, end in (("first", first), ("last", last)) if each == end]
         lines.append(_write_link(request, path, each, ends))
     return ",\n".join(lines) + "\n"
 
 
-def _write_json(request: Request, path: str, mementos: tuple[Publication, ...]) -> str:
-    """The time map in the JSON form that archives and their clients share (http://timetravel.mementoweb.org/guide/api/)."""
-    original, timemap = _make_address(request, path), _make_address(request, f"/timemap{path}")
-    listed = [
-        {"datetime": each.moment.isoformat().replace("+00:00", "Z"), "uri": _make_address(request, path, each)}
-        for each in mementos
-    ]
+def _write_json(request: Request, path: str, mementos: Publications, number: int, pages: int) -> str:
+    """The time map in the JSON form that archives and their clients share (http://mementoweb.org/guide/timemap-json/)."""
+
+    def show(each: Publication) -> Mapping[str, str]:
+        return {"datetime": _write_iso(each.moment), "uri": _make_address(request, path, each)}
+
+    def show_page(page: int) -> Mapping[str, str]:
+        here = _get_page(mementos, page)
+        return {
+            "uri": _make_timemap_address(request, path, page),
+            "from": _write_iso(here[0].moment),
+            "until": _write_iso(here[-1].moment),
+        }
+
+    original, timemap = _make_address(request, path), _make_timemap_address(request, path, number)
+    others = {name: show_page(at) for name, at in (("prev", number - 1), ("next", number + 1)) if 1 <= at <= pages}
     document = {
         "original_uri": original,
         "timegate_uri": original,
         "timemap_uri": {"link_format": timemap, "json_format": timemap},
-        "mementos": {"list": listed} | ({"first": listed[0], "last": listed[-1]} if listed else {}),
+        "mementos": {"list": [*map(show, _get_page(mementos, number))]}
+        | ({"first": show(mementos[0]), "last": show(mementos[-1])} if mementos else {}),
     }
-    return json.dumps(document, indent=2) + "\n"
+    return json.dumps(document | ({"pages": others} if others else {}), indent=2) + "\n"
 
 
 def _link_original(request: Request, path: str) -> list[str]:
     return [
         f'<{_make_address(request, path)}>; rel="original timegate"',
-        _link_timemap(request, path, "timemap"),
+        _link_timemap(request, path, "timemap", _served(request).history.readable),
     ]
 
 
-def _link_timemap(request: Request, path: str, relation: str) -> str:
-    mementos = _served(request).history.readable
+def _link_timemap(request: Request, path: str, relation: str, mementos: Publications, page: int = 1) -> str:
+    """A link to a page of a time map, with the time that these mementos of it span (section 2.2.4)."""
     span = f'; from="{_write(mementos[0].moment)}"; until="{_write(mementos[-1].moment)}"' if mementos else ""
-    return f'<{_make_address(request, f"/timemap{path}")}>; rel="{relation}"; type="{_LINK_FORMAT}"{span}'
+    return f'<{_make_timemap_address(request, path, page)}>; rel="{relation}"; type="{_LINK_FORMAT}"{span}'
 
 
 def _link_mementos(request: Request, path: str, here: Publication) -> list[str]:
@@ -213,6 +243,11 @@ def _make_address(request: Request, path: str, publication: Publication | None =
     return f"{base_url}{quote(path)}" + (f"?{urlencode(query)}" if query else "")
 
 
+def _make_timemap_address(request: Request, path: str, page: int) -> str:
+    address = _make_address(request, f"/timemap{path}")
+    return address if page == 1 else f"{address}{'&' if '?' in address else '?'}page={page}"
+
+
 def _find_publication(request: Request) -> Publication | None:
     """The publication that a request names; None where it names no release, or one that is too new to be listed."""
     ref = request.query_params.get("release")
@@ -223,11 +258,18 @@ def _find_publication(request: Request) -> Publication | None:
     number = request.query_params.get("publication")
     if number is None:
         return publications[0] if publications else None
-    found = next((each for each in publications if str(each.sequence) == number), None)
-    if found is None:
-        detail = f"Release {ref} was not published by line {number!r} of the journal."
+    found = _find_line(releases.history, number)
+    if found is None or not publications or found.release != publications[0].release:
+        detail = f"Release {ref} was not published by line {number[:_LONGEST_NUMBER]!r} of the journal."
         raise Problem("bad-parameter", 400, detail, members={"parameter": "publication"})
     return found
+
+
+def _find_line(history: History, number: str) -> Publication | None:
+    """The publication of a line of the journal, whose number is written as a number is."""
+    place = int(number) - 1 if number.isdecimal() and len(number) < _LONGEST_NUMBER else -1
+    is_there = 0 <= place < len(history.publications) and str(place + 1) == number
+    return history.publications[place] if is_there else None
 
 
 def _read_datetime(headers: Headers) -> datetime | None:
@@ -238,6 +280,10 @@ def _read_datetime(headers: Headers) -> datetime | None:
 def _served(request: Request) -> ServedReleases:
     releases: ServedReleases = request.app.state.releases
     return releases
+
+
+def _write_iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _write(moment: datetime) -> str:

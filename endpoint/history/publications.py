@@ -41,6 +41,9 @@ _CONVERSIONS: Final = {TURTLE: "turtle", RDF_XML: "pretty-xml", N_TRIPLES: "nt11
 # An answer here changes with the journal, whatever release it is about.
 _CACHING: Final = {"Cache-Control": "public, no-cache"}
 _PAGE_SIZE: Final = 50
+_LONGEST_NUMBER: Final = 7
+# Of a release that was published again and again: the first time, and the last ones.
+_PUBLICATIONS_SHOWN: Final = 50
 
 
 async def _list_releases(request: Request) -> Response:
@@ -48,37 +51,40 @@ async def _list_releases(request: Request) -> Response:
     choice = choose_syntax(request.url.path, request.headers, _OFFERS)
     _check_path(choice, "/releases")
     served = _served(request)
-    ids = [*dict.fromkeys(each.release for each in reversed(served.history.publications))]
+    ids = await asyncio.to_thread(lambda: served.history.journal.releases)
+    text = request.query_params.get("page", "1")
+    page = int(text) if text.isdecimal() and len(text) < _LONGEST_NUMBER else 0
+    shown = ids[max(page - 1, 0) * _PAGE_SIZE : max(page, 0) * _PAGE_SIZE]
+    if not shown and page != 1:
+        raise Problem(
+            "bad-parameter", 400, f"There is no page {text[:_LONGEST_NUMBER]!r}.", members={"parameter": "page"}
+        )
+    previous_page, next_page = page - 1 if page > 1 else 0, page + 1 if page * _PAGE_SIZE < len(ids) else 0
     if choice.syntax is HTML:
-        return await _show_list(request, choice, ids)
+        return await render_page(
+            request,
+            "releases.html",
+            vary=_vary(choice),
+            headers={"Link": _link_formats(request, choice), **_CACHING},
+            releases=await asyncio.to_thread(lambda: [_make_view(request, each) for each in shown]),
+            previous_page=previous_page,
+            next_page=next_page,
+            formats=_DATA,
+        )
     facts = await _fetch_facts(request)
+    address = f"{request.app.state.settings.base_url}/releases.{choice.syntax.suffix}"
     document = {
         "id": _name_whole(request),
         "type": "dcat:Dataset",
         "title": {row["value"].language or "und": row["value"].value for row in _pick(facts, "title")},
         **_page(request, "/releases"),
         "current": _name_release(request, served.get().id),
-        "releases": [_describe(request, each, "") for each in ids],
+        "total": len(ids),
+        **({"previous": f"{address}?page={previous_page}"} if previous_page else {}),
+        **({"next": f"{address}?page={next_page}"} if next_page else {}),
+        "releases": await asyncio.to_thread(lambda: [_describe(request, each, "") for each in shown]),
     }
     return await _answer_data(request, document, choice)
-
-
-async def _show_list(request: Request, choice: Choice, ids: Sequence[str]) -> Response:
-    text = request.query_params.get("page", "1")
-    page = int(text) if text.isdecimal() and len(text) < 7 else 0
-    shown = ids[max(page - 1, 0) * _PAGE_SIZE : max(page, 0) * _PAGE_SIZE]
-    if not shown and page != 1:
-        raise Problem("bad-parameter", 400, f"There is no page {text!r}.", members={"parameter": "page"})
-    return await render_page(
-        request,
-        "releases.html",
-        vary=_vary(choice),
-        headers={"Link": _link_formats(request, choice), **_CACHING},
-        releases=[_make_view(request, each) for each in shown],
-        previous_page=page - 1 if page > 1 else 0,
-        next_page=page + 1 if page * _PAGE_SIZE < len(ids) else 0,
-        formats=_DATA,
-    )
 
 
 async def _show_release(request: Request) -> Response:
@@ -152,7 +158,7 @@ def _describe(request: Request, release_id: str, licence: str) -> dict[str, Any]
                 "action": each.action,
                 "instant": each.instant,
             }
-            for each in publications
+            for each in [*publications[:1], *publications[1:][-_PUBLICATIONS_SHOWN:]]
         ],
     }
     if release_id not in served.history.kept:

@@ -1,22 +1,63 @@
-"""The release that is served: the current one, watched, or another that a request names; and which were before."""
+"""The release that is served: the current one, watched, or another that a request names; and which were before.
+
+What changes on disk is read in a thread, twice a second and after each write here, and no request waits for it: what a
+request asks of history is answered from memory, and costs the same however long the history is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from logging import getLogger
 from pathlib import Path
 from typing import Final
 
+from kg.commit import list_directories
 from kg.errors import ReleaseDamaged, ReleaseError, ReleasePending, SettingsError
+from kg.feed.log import load_feed
 from kg.history import History
+from kg.journal import Journal
 from kg.release import Release, Releases, check_mode
 
-__all__ = ["ServedReleases"]
+__all__ = ["Lag", "ServedReleases"]
 
 _log = getLogger(__name__)
 _POLL_S: Final = 0.5
 _KNOWN: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """How far what is made after a publication is behind it: dumps, descriptions and catalogue, and the feed.
+
+    ``releases`` were published since the last that has all of them, the first of these at ``since``; ``feed_steps``
+    publications are not in the feed yet.
+    """
+
+    releases: int = 0
+    feed_steps: int = 0
+    since: datetime | None = None
+
+    def __bool__(self) -> bool:
+        return self.releases > 0 or self.feed_steps > 0
+
+    def seconds(self) -> float:
+        """How long it is so, in seconds."""
+        return 0.0 if self.since is None else max(0.0, (datetime.now(UTC) - self.since).total_seconds())
+
+
+@dataclass(kw_only=True)
+class _State:
+    """All that is served; a look at the disk finds out one after the other, and leaves the rest when it fails."""
+
+    current: Release | None = None
+    complete: Release | None = None
+    history: History = field(default_factory=lambda: History(Journal(), ()))
+    seen: tuple[int, int, int] | None = None
+    lag: Lag = field(default_factory=Lag)
+    damage: str | None = None
 
 
 class ServedReleases:
@@ -26,19 +67,21 @@ class ServedReleases:
         self._is_plain = is_plain
         self._releases = Releases(releases_dir)
         self._on_switch = on_switch
-        self._current: Release | None = None
-        self._complete: Release | None = None
-        self._damage: str | None = None
+        self._state = _State()
+        self._turn = asyncio.Lock()
         self._known: dict[str, Release] = {}
-        self._history = History((), ())
-        self._seen: tuple[int, int] | None = None
         self._changes = 0
         self._version = ("", 0)
 
     @property
     def history(self) -> History:
         """Which release was current when, and which can still be read; at most one poll behind."""
-        return self._history
+        return self._state.history
+
+    @property
+    def lag(self) -> Lag:
+        """How far dumps, descriptions, catalogue and feed are behind; never, of a plain dataset, which has none."""
+        return self._state.lag
 
     @property
     def version(self) -> tuple[str, int]:
@@ -48,12 +91,12 @@ class ServedReleases:
     @property
     def current(self) -> Release | None:
         """The current release; None before the first one is published."""
-        return self._current
+        return self._state.current
 
     @property
     def damage(self) -> str | None:
         """Why the release that should be current cannot be served, and what to do; None when all is well."""
-        return self._damage
+        return self._state.damage
 
     def get(self, ref: str | None = None) -> Release:
         """The current release, or the one that is asked for.
@@ -63,18 +106,31 @@ class ServedReleases:
             ReleaseDamaged: it cannot be read.
             ReleaseError: nothing is published yet.
         """
+        state = self._state
         if ref is None or ref == "current":
-            if self._current is None:
-                if self._damage is not None:
-                    raise ReleaseDamaged(self._damage)
+            if state.current is None:
+                if state.damage is not None:
+                    raise ReleaseDamaged(state.damage)
                 raise ReleaseError("nothing is published yet: 'kg build' makes the first release")
-            return self._current
+            return state.current
         release = self._known.get(ref)
         if release is None or not release.store_path.is_dir():
-            release = self._releases.get(ref)
+            release = self._find(ref, state.history)
             if len(self._known) >= _KNOWN:
                 self._known.clear()
             self._known[ref] = release
+        return release
+
+    def _find(self, ref: str, history: History) -> Release:
+        release = self._releases.find_among(ref, journal=history.journal, kept=history.kept)
+        try:
+            release.check()
+        except ReleaseDamaged:
+            if release.path.is_dir():
+                raise
+            # It was removed since the last look, which is no damage.
+            release = self._releases.find_among(ref, journal=history.journal, kept=history.kept - {release.id})
+            release.check()
         return release
 
     def get_complete(self, ref: str | None = None) -> Release:
@@ -94,73 +150,101 @@ class ServedReleases:
                 f"{release.id} was made by a write, and has no dumps, descriptions and list of things, or not yet: "
                 "ask for a later release, or for none"
             )
-        if self._complete is None:
+        if self._state.complete is None:
             raise ReleasePending("dumps and descriptions are being made; try again in a minute")
-        return self._complete
+        return self._state.complete
 
     def is_fixed(self, ref: str | None) -> bool:
         """Whether a reference names one release for ever: its whole id or its number does, ``current`` does not."""
-        return ref is not None and (ref.isdecimal() or bool(self._history.find_publications(ref)))
+        return ref is not None and (ref.isdecimal() or bool(self.history.find_publications(ref)))
 
-    def refresh(self) -> None:
+    async def refresh(self) -> None:
         """Look once whether another release is current now, and what the journal says."""
-        try:
-            self._follow_current()
-            self._read_history()
-            self._follow_complete()
-        except (OSError, ReleaseError, SettingsError) as error:
-            # The release that is served stays. This is asked again and again, and logged once.
-            if str(error) != self._damage:
-                _log.error("the current release cannot be used: %s", error)
-            self._damage = str(error)
-        else:
-            self._damage = None
-        self._version = (self._current.id if self._current else "", self._changes)
+        async with self._turn:
+            before = self._state
+            after = await asyncio.to_thread(self._look, before)
+            self._state = after
+            if after.damage is not None and after.damage != before.damage:
+                # This is asked again and again, and logged once.
+                _log.error("the current release cannot be used: %s", after.damage)
+            if after.current is not None and after.current is not before.current:
+                _log.info("release %s is current", after.current.id)
+                self._known.clear()
+                self._on_switch(after.current)
+            is_other = (after.complete and after.complete.id) != (before.complete and before.complete.id)
+            if is_other or not after.history.says_the_same(before.history):
+                self._changes += 1
+            self._version = (after.current.id if after.current else "", self._changes)
 
-    def _follow_current(self) -> None:
+    async def watch(self, then: Callable[[], None]) -> None:
+        """Look again and again, until cancelled, and do something after each look."""
+        while True:
+            await asyncio.sleep(_POLL_S)
+            await self.refresh()
+            then()
+
+    def _look(self, before: _State) -> _State:
+        """What is served from now on; the release that is served stays where another cannot be."""
+        state = _State(
+            current=before.current,
+            complete=before.complete,
+            history=before.history,
+            seen=before.seen,
+            lag=before.lag,
+        )
+        try:
+            self._follow_current(state)
+            self._read_history(state)
+            if not self._is_plain:
+                self._follow_complete(state)
+                state.lag = self._measure_lag(state)
+        except (OSError, ReleaseError, SettingsError) as error:
+            state.damage = str(error)
+        return state
+
+    def _follow_current(self, state: _State) -> None:
         name = self._releases.current_id()
-        if name is None or (self._current is not None and name == self._current.id):
+        if name is None or (state.current is not None and name == state.current.id):
             return
         release = self._releases.get(name)
         check_mode(release, is_plain=self._is_plain)
-        _log.info("release %s is current", release.id)
-        self._current = release
-        self._known.clear()
-        self._on_switch(release)
+        state.current = release
 
-    def _follow_complete(self) -> None:
-        """Find the release whose dumps and descriptions are served; another one is a change of what is answered."""
-        if self._current is None or self._complete is self._current:
-            return
-        complete = self._current if self._current.is_complete else self._find_last_complete()
-        if (complete and complete.id) != (self._complete and self._complete.id):
-            self._changes += 1
-        self._complete = complete
-
-    def _find_last_complete(self) -> Release | None:
-        """The release that was published last and has dumps and descriptions."""
-        kept = (each.release for each in reversed(self._history.publications) if each.release in self._history.kept)
-        return next((each for each in map(self._releases.find, kept) if each.is_complete), None)
-
-    def _read_history(self) -> None:
-        """Read the journal once more, if something changed in the directory."""
+    def _read_history(self, state: _State) -> None:
+        """Read what is new in the journal, if something changed in the directory."""
         releases = self._releases
         if not releases.journal_path.exists():
             return
         # The journal grows in its place; releases come and go in the directory.
-        seen = (releases.journal_path.stat().st_size, releases.root.stat().st_mtime_ns)
-        if seen == self._seen:
+        status = releases.journal_path.stat()
+        seen = (status.st_size, status.st_mtime_ns, releases.root.stat().st_mtime_ns)
+        if seen == state.seen:
             return
-        journal = releases.journal()
-        names = {each.release for each in journal}
-        history = History(journal, {name for name in names if (releases.root / name).is_dir()})
-        if (history.publications, history.kept) != (self._history.publications, self._history.kept):
-            self._history = history
-            self._changes += 1
-        self._seen = seen
+        state.history = History(releases.journal(), list_directories(releases.root), before=state.history)
+        state.seen = seen
 
-    async def watch(self) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(_POLL_S)
-            self.refresh()
+    def _follow_complete(self, state: _State) -> None:
+        """Find the release whose dumps and descriptions are served."""
+        if state.current is None or state.complete is state.current:
+            return
+        state.complete = state.current if state.current.is_complete else self._find_last_complete(state.history)
+
+    def _find_last_complete(self, history: History) -> Release | None:
+        """The release that was published last and has dumps and descriptions."""
+        newest = sorted(history.kept, key=lambda each: history.journal.find_places(each)[-1], reverse=True)
+        return next((each for each in map(self._releases.find, newest) if each.is_complete), None)
+
+    def _measure_lag(self, state: _State) -> Lag:
+        history = state.history
+        end = len(history.journal)
+        ready = history.journal.find_places(state.complete.id)[-1] + 1 if state.complete else 0
+        if state.complete is state.current:
+            ready = end
+        try:
+            steps = min(load_feed(self._releases.root).steps, end)
+        except ReleaseDamaged:
+            # Who brings it up says what is wrong with it.
+            steps = 0
+        behind = min(ready, steps)
+        since = history.publications[behind].moment if behind < end else None
+        return Lag(releases=end - ready, feed_steps=end - steps, since=since)

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from endpoint.history.releases import Lag
 from endpoint.http.problems import Problem
 from endpoint.sparql.engine import Engine
 from kg.errors import ReleaseDamaged
@@ -32,12 +33,26 @@ async def _ready(request: Request) -> Response:
     if engine.trouble is not None:
         raise Problem("not-ready", 503, engine.trouble, members=engine.describe())
     answer = {"status": "ready", "release": release.id, "pool": engine.counts(), **engine.describe()}
+    if not request.app.state.is_plain:
+        answer["derived"] = _describe_lag(request)
     if releases.damage is not None:
         # An earlier release is served still: ready, but not with what was published last.
         answer[ReleaseDamaged.code] = releases.damage
     if warning := request.app.state.proxies.warning:
         answer["proxy"] = warning
     return JSONResponse(answer, headers=_HEADERS)
+
+
+def _describe_lag(request: Request) -> dict[str, object]:
+    """How far dumps, descriptions, catalogue and feed are behind, and why the last attempt to make them failed."""
+    lag: Lag = request.app.state.releases.lag
+    trouble: str | None = request.app.state.desk.completer.trouble
+    described: dict[str, object] = {
+        "releases_behind": lag.releases,
+        "feed_steps_behind": lag.feed_steps,
+        "seconds_behind": round(lag.seconds(), 3),
+    }
+    return described | ({"trouble": trouble} if trouble is not None and lag else {})
 
 
 routes = [Route("/health/live", _live), Route("/health/ready", _ready)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from endpoint.history.releases import Lag
 from endpoint.http.budget import FairShare
 from endpoint.http.cache import ResponseCache
 from endpoint.sparql.engine import Engine
@@ -67,6 +68,10 @@ class Metrics:
         """Report on writes: what became of them, and why others were not let in."""
         self._state.writes = {"chap_writes": ("outcome", outcomes), "chap_writes_refused": ("reason", refused)}
 
+    def watch_derived(self, *, find_lag: Callable[[], Lag], find_failures: Callable[[], int]) -> None:
+        """Report on what is made after a publication: how far it is behind, and how often making it failed."""
+        self._state.find_lag, self._state.find_failures = find_lag, find_failures
+
     def write(self) -> bytes:
         """All figures as text."""
         return generate_latest(self._registry)
@@ -82,6 +87,8 @@ class _State(Collector):
         self._gateway = gateway
         self.cache: ResponseCache | None = None
         self.writes: Mapping[str, tuple[str, Mapping[str, int]]] = {}
+        self.find_lag: Callable[[], Lag] = Lag
+        self.find_failures: Callable[[], int] = int
 
     def collect(self) -> Iterator[Metric]:
         """The figures of now (prometheus_client.registry.Collector)."""
@@ -106,12 +113,29 @@ class _State(Collector):
             for outcome, number in sorted(counts.items()):
                 writes.add_metric([outcome], number)
             yield writes
+        yield from self._collect_derived()
         if self.cache is not None:
             yield CounterMetricFamily("chap_cache_hits", "Answers from the cache", value=self.cache.hits)
             yield CounterMetricFamily("chap_cache_misses", "Answers that were made", value=self.cache.misses)
             yield GaugeMetricFamily("chap_cache_bytes", "Bytes that the cache holds", value=self.cache.held_bytes)
         if self._gateway is not None:
             yield from _collect_federation(self._gateway)
+
+    def _collect_derived(self) -> Iterator[Metric]:
+        lag = self.find_lag()
+        for name, what, value in (
+            ("releases_behind", "Publications since the last with dumps, descriptions and catalogue", lag.releases),
+            (
+                "seconds_behind",
+                "Seconds since the first publication that lacks them, or the feed lacks",
+                lag.seconds(),
+            ),
+        ):
+            yield GaugeMetricFamily(f"chap_derived_{name}", what, value=value)
+        yield GaugeMetricFamily("chap_feed_steps_behind", "Publications that the feed has not", value=lag.feed_steps)
+        yield CounterMetricFamily(
+            "chap_derived_failures", "Attempts to make these that failed", value=self.find_failures()
+        )
 
 
 def _collect_federation(gateway: Gateway) -> Iterator[Metric]:

@@ -18,9 +18,10 @@ from endpoint.http.problems import Problem
 from endpoint.settings import LANGUAGES, EndpointSettings
 from endpoint.writes.access import Gate
 from endpoint.writes.answers import answer_write
+from endpoint.writes.completion import Completer
 from endpoint.writes.conditions import read_expectations
 from endpoint.writes.messages import REPORT_TYPES, Event, Job, Part, Verb
-from endpoint.writes.process import Completer, WriterProcess
+from endpoint.writes.process import WriterProcess
 from endpoint.writes.tokens import Token
 
 __all__ = ["Desk", "Task"]
@@ -50,7 +51,7 @@ class Desk:
         self.outcomes: Counter[str] = Counter()
         self._releases = releases
         self._process = WriterProcess(settings)
-        self._completer = Completer(settings)
+        self.completer = Completer(settings, releases)
 
     def admit(self, scope: Scope) -> Token:
         """The token of a request.
@@ -86,22 +87,21 @@ class Desk:
         self.outcomes[_name_outcome(event, job)] += 1
         if event.is_new:
             # Acknowledged once it is on disk and this process has switched to it.
-            self._releases.refresh()
+            await self._releases.refresh()
             self.catch_up()
         if event.code == "write-forbidden":
             raise self.gate.forbid(event.message)
         return answer_write(event, job, location=location)
 
     def catch_up(self) -> None:
-        """See to it that the current release becomes complete, after a write or should a stop have come in between."""
-        current = self._releases.current
-        if current is not None and current.is_awaited:
-            self._completer.wake()
+        """See to it that dumps, descriptions, catalogue and feed follow what is published, whoever published it."""
+        if self._releases.lag:
+            self.completer.wake()
 
     async def close(self) -> None:
         """End the processes."""
         await self._process.close()
-        await self._completer.close()
+        await self.completer.close()
 
 
 def _name_outcome(event: Event, job: Job) -> str:

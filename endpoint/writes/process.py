@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ from endpoint.http.problems import Problem
 from endpoint.settings import EndpointSettings, writer_environment
 from endpoint.writes.messages import Event, Job, decode_event, encode
 
-__all__ = ["Completer", "WriterProcess"]
+__all__ = ["WriterProcess"]
 
 _log = getLogger(__name__)
 _MIB: Final = 1024 * 1024
@@ -28,7 +27,6 @@ _START_S: Final = 60.0
 _COMMIT_S: Final = 60.0
 _RETRY_AFTER: Final = {"Retry-After": "5"}
 _LAST_WORDS: Final = 2_000
-_NICE: Final = 10
 
 
 @dataclass(frozen=True)
@@ -156,51 +154,6 @@ class WriterProcess:
         running.writer.close()
         await asyncio.to_thread(running.process.wait)
         running.errors.close()
-
-
-class Completer:
-    """Has dumps and descriptions made after a write, in a process of its own that lets every other go first."""
-
-    def __init__(self, settings: EndpointSettings) -> None:
-        self._settings = settings
-        self._task: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._is_wanted = False
-
-    def wake(self) -> None:
-        """The current release is not complete; where one is being completed, this one comes next."""
-        self._is_wanted = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
-
-    async def close(self) -> None:
-        """End the process; what is not complete is completed after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while self._is_wanted:
-            self._is_wanted = False
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "endpoint.writes.completer"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                env=writer_environment(self._settings),
-                start_new_session=True,
-            )
-            try:
-                os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
-                _, errors = await process.communicate()
-            except asyncio.CancelledError:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
-                raise
-            if process.returncode:
-                _log.error("dumps and descriptions could not be made: %s", errors.decode(errors="replace").strip())
 
 
 def _spawn(theirs: socket.socket, errors: IO[bytes], settings: EndpointSettings) -> subprocess.Popen[bytes]:

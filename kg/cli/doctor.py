@@ -15,6 +15,7 @@ from kg.commit import recover
 from kg.errors import ReleaseDamaged, ReleaseNotFound
 from kg.lock import lock_releases, look_at_releases
 from kg.release import Release
+from kg.settings import KgSettings
 
 if TYPE_CHECKING:
     from kg.doctor import Problem
@@ -37,7 +38,15 @@ def add_commands(commands: Commands) -> None:
     doctor.add_argument(
         "--repair",
         action="store_true",
-        help="first clear up what a broken-off change left behind, as the next change would; no release is touched",
+        help="first clear up what a broken-off change left behind, as the next change would, and make dumps, "
+        "descriptions and feed that are still to come, as 'kg serve' does; no release is changed",
+    )
+    doctor.add_argument(
+        "--patience",
+        type=_parse_seconds,
+        default=600.0,
+        metavar="SECONDS",
+        help="how long dumps and descriptions of the last write may be still to come (default: 600)",
     )
     doctor.add_argument("--format", choices=("text", "json"), default="text")
     doctor.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
@@ -51,10 +60,10 @@ def _doctor(options: argparse.Namespace) -> int:
     if not root.is_dir():
         raise ReleaseNotFound(f"there is no directory {root}: run 'kg build' first, or say where with --releases DIR")
     if options.repair:
-        _repair(root)
+        _repair(make_settings(options))
     releases = list_releases(root)
     problems: list[Problem] = []
-    for each in _iter_problems(root, releases, quick=options.quick):
+    for each in _iter_problems(root, releases, quick=options.quick, patience_s=options.patience):
         problems.append(each)
         if options.format == "text":
             print(f"{each.where}: {each.what}\n    do: {each.cure}")
@@ -67,20 +76,24 @@ def _doctor(options: argparse.Namespace) -> int:
     return _PROBLEMS if problems else 0
 
 
-def _repair(root: Path) -> None:
-    with lock_releases(root):
-        try:
+def _repair(settings: KgSettings) -> None:
+    from kg.complete import complete_current  # noqa: PLC0415 - as above
+
+    root = settings.releases_dir
+    try:
+        with lock_releases(root):
             recover(root)
-        except ReleaseDamaged as error:
-            # It changes nothing then; what follows finds the same, with the cure.
-            print(f"not repaired: {error}", file=sys.stderr)
+        complete_current(settings)
+    except ReleaseDamaged as error:
+        # It changes nothing then; what follows finds the same, with the cure.
+        print(f"not repaired: {error}", file=sys.stderr)
 
 
-def _iter_problems(root: Path, releases: Sequence[Release], *, quick: bool) -> Iterator[Problem]:
+def _iter_problems(root: Path, releases: Sequence[Release], *, quick: bool, patience_s: float) -> Iterator[Problem]:
     from kg.doctor import examine_directory, examine_one  # noqa: PLC0415 - as above
 
     with look_at_releases(root) as is_still:
-        beside = list(examine_directory(root)) if is_still else []
+        beside = list(examine_directory(root, patience_s=patience_s)) if is_still else []
     if not is_still:
         print("a build or a write is going on: journal, links and strays were not examined", file=sys.stderr)
     yield from beside
@@ -91,3 +104,9 @@ def _iter_problems(root: Path, releases: Sequence[Release], *, quick: bool) -> I
         # It may have been pruned in the meantime.
         if release.path.is_dir():
             yield from found
+
+
+def _parse_seconds(text: str) -> float:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"use a whole number of seconds, not {text!r}")
+    return float(text)

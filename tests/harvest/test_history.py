@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -15,7 +16,7 @@ from rdflib import Graph, URIRef
 from rdflib.compare import to_isomorphic
 
 from kg.history import History
-from kg.journal import JournalEntry
+from kg.journal import Journal, append_entry, load_journal
 from kg.release import Release, Releases
 from kg.retention import prune_releases
 from tests.assertions import assert_problem
@@ -301,29 +302,54 @@ def test_api_stays_in_its_release(server: RunningServer, release: Release) -> No
             assert parse_qs(urlsplit(urljoin(server.url, address)).query)["release"] == [release.id]
 
 
-def test_history_tells_when_what_was_current() -> None:
-    journal = [
-        JournalEntry(sequence=number, release=release, action="build", instant=instant)
-        for number, (release, instant) in enumerate(
-            [
-                ("0001-a", "2026-01-01T00:00:00.900Z"),
-                ("0002-b", "2026-01-03T00:00:00.000Z"),
-                ("0001-a", "2026-01-02T00:00:00.000Z"),
-                ("0003-c", "2026-01-04T00:00:00.000Z"),
-            ],
-            start=1,
-        )
+A, B, C = "0001-aaaaaaaa", "0002-bbbbbbbb", "0003-cccccccc"
+
+
+def write_journal(path: Path, publications: Iterable[tuple[str, str]]) -> Journal:
+    """A journal with some more publications: releases and when."""
+    for release, when in publications:
+        append_entry(path, release=release, action="write", instant=datetime.fromisoformat(when))
+    return load_journal(path)
+
+
+def test_history_tells_when_what_was_current(tmp_path: Path) -> None:
+    publications = [
+        (A, "2026-01-01T00:00:00.900Z"),
+        (B, "2026-01-03T00:00:00.000Z"),
+        (A, "2026-01-02T00:00:00.000Z"),
+        (C, "2026-01-04T00:00:00.000Z"),
     ]
-    history = History(journal, ["0001-a", "0003-c", "0009-unknown"])
+    history = History(write_journal(tmp_path / "journal.jsonl", publications), [A, C, "0009-eeeeeeee"])
     assert [each.sequence for each in history.readable] == [1, 3, 4]
     moments = [each.moment.isoformat() for each in history.publications]
     assert moments == [f"2026-01-0{day}T00:00:00+00:00" for day in (1, 3, 3, 4)]
-    assert history.kept == {"0001-a", "0003-c"}
-    assert [each.sequence for each in history.find_publications("0001-a")] == [1, 3]
+    assert history.kept == {A, C}
+    assert [each.sequence for each in history.find_publications(A)] == [1, 3]
     span = history.find_span(history.publications[1])
     assert (span.first.sequence, span.last.sequence) == (1, 4)
     assert (span.previous, span.next) == (history.publications[0], history.publications[2])
-    assert History((), ()).find_at(history.publications[0].moment) is None
+    assert History(Journal(), ()).find_at(history.publications[0].moment) is None
+
+
+@pytest.mark.parametrize("kept", [[A, B], [A, B, C], [C], [B, C], []])
+def test_history_that_goes_on_is_what_one_from_the_beginning_is(tmp_path: Path, kept: list[str]) -> None:
+    """Whatever came, went and came back: pruned releases, rollbacks, directories that an import put back."""
+    path = tmp_path / "journal.jsonl"
+    day = "2026-01-0{}T00:00:00Z".format
+    before = History(write_journal(path, [(A, day(1)), (B, day(2)), (A, day(4))]), [A])
+    journal = write_journal(path, [(C, day(3)), (B, day(5))])
+    after, anew = History(journal, kept, before=before), History(journal, kept)
+    for at in (1, 2, 3, 4, 5, 6):
+        assert after.find_at(datetime.fromisoformat(day(at))) == anew.find_at(datetime.fromisoformat(day(at)))
+    for publication in anew.publications:
+        assert after.find_span(publication) == anew.find_span(publication)
+    assert list(after.readable) == list(anew.readable)
+    assert list(after.publications) == list(anew.publications)
+    # Who looks at the one before sees what it said.
+    assert [each.sequence for each in before.readable] == [1, 3]
+    assert len(before.publications) == 3
+    # One that nobody took up leaves no trace in the next.
+    assert list(History(journal, kept, before=before).readable) == list(anew.readable)
 
 
 def test_journal_that_is_damaged_while_the_server_runs_is_said(tmp_path: Path) -> None:

@@ -6,7 +6,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["count_descriptors", "find_workers", "find_writer", "is_running", "resident_bytes", "wait_until"]
+__all__ = [
+    "count_descriptors",
+    "find_children",
+    "find_workers",
+    "find_writer",
+    "is_running",
+    "resident_bytes",
+    "wait_until",
+]
 
 
 def find_workers(server_pid: int) -> set[int]:
@@ -20,7 +28,12 @@ def find_workers(server_pid: int) -> set[int]:
 
 def find_writer(server_pid: int) -> int:
     """The process that carries out the writes of a server, once it has begun with one."""
-    return next(pid for pid in find_workers(server_pid) if b"endpoint.writes.worker" in _read_command(pid))
+    return next(iter(find_children(server_pid, "endpoint.writes.worker")))
+
+
+def find_children(server_pid: int, program: str) -> set[int]:
+    """The processes of a server that run a program."""
+    return {pid for pid in find_workers(server_pid) if program.encode() in _read_command(pid)}
 
 
 def _read_command(pid: int) -> bytes:
