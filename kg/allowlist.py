@@ -69,8 +69,7 @@ class OutsideEndpoint:
         for key, value in (("iri", self.iri), *(("inner", each) for each in self.inner)):
             if not _IRI.fullmatch(value):
                 raise SettingsError(f"endpoint {self.name}: {key} must be an absolute IRI, not {value!r}")
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        if not _is_callable(self.url):
             raise SettingsError(
                 f"endpoint {self.name}: url must be http://HOST... or https://HOST..., not {self.url!r}"
             )
@@ -144,6 +143,16 @@ _KEYS: Final = {
     for each in fields(OutsideEndpoint)
     if each.name != "name"
 }
+
+
+def _is_callable(url: str) -> bool:
+    """Whether an address is one of HTTP, with a host, with a port if any, and without a user."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and has_port and parts.username is None
 
 
 def _parse_endpoint(name: str, table: object) -> OutsideEndpoint:

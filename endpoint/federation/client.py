@@ -7,11 +7,11 @@ import random
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpcore
 
@@ -194,13 +194,19 @@ class OutsideClient:
             raise FetchFailed("federation-failed", message, is_passing=True) from error
 
     def _check_redirect(self, url: str, location: str) -> str:
-        """Where a redirect leads, when it stays on its host and does not give up encryption."""
-        target = urljoin(url, location)
-        before, after = urlsplit(self._endpoint.url), urlsplit(target)
-        is_same = after.hostname == before.hostname and _port(after) in (_port(before), 443)
-        if not location or not is_same or after.scheme not in (before.scheme, "https") or after.username is not None:
+        """Where a redirect leads: the same scheme, host and port, or from HTTP to HTTPS on the ports that are theirs."""
+        before = _find_origin(self._endpoint.url)
+        target, after = "", None
+        if location and location.isascii() and location.isprintable():
+            # What is no address at all is refused as one elsewhere is.
+            with suppress(ValueError):
+                target = urljoin(url, location)
+                after = _find_origin(target)
+        assert before is not None
+        if after is None or after not in (before, _encrypt(before)):
             message = (
-                f"{self._endpoint.label} sends on to {target!r}, and only its own host {before.hostname} is allowed."
+                f"{self._endpoint.label} sends on to {(target or location)!r}, and only its own host "
+                f"{before.host} is allowed, on its own port."
             )
             raise FetchFailed("federation-redirect-refused", message)
         return target
@@ -264,5 +270,28 @@ def _header(response: httpcore.Response, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
 
 
-def _port(parts: SplitResult) -> int:
-    return parts.port or (443 if parts.scheme == "https" else 80)
+class _Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _find_origin(url: str) -> _Origin | None:
+    """Where an address leads; None where it names a user, no host or another scheme.
+
+    Raises:
+        ValueError: its host or its port is none.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
+        return None
+    return _Origin(parts.scheme, parts.hostname, _PORTS[parts.scheme] if parts.port is None else parts.port)
+
+
+def _encrypt(origin: _Origin) -> _Origin:
+    """The same host by HTTPS, where both are on the ports that everybody knows; else what it is."""
+    is_usual = (origin.scheme, origin.port) == ("http", _PORTS["http"])
+    return _Origin("https", origin.host, _PORTS["https"]) if is_usual else origin

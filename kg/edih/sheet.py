@@ -35,8 +35,8 @@ _KINDS: Final[Mapping[bytes, str]] = {
     b"<HTM": "a web page; the catalogue may have answered with an error",
 }
 _CURE: Final = "download it again with the button 'Download Data' of the catalogue, or save it as .xlsx"
-_MERGED: Final = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})\"")
-_CREATED: Final = re.compile(rb"<dcterms:created[^>]*>\s*([0-9]{4}-[0-9]{2}-[0-9]{2})")
+_MERGED: Final = re.compile(rb"<(?:\w{1,20}:)?mergeCell\s[^<>]{0,200}?ref=\"([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})\"")
+_CREATED: Final = re.compile(rb"<dcterms:created[^<>]{0,200}>\s{0,20}([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _DOCTYPE: Final = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _BLANKS: Final = re.compile(r"\s+")
@@ -61,6 +61,9 @@ class Limits:
     rows: int = 5_000
     columns: int = 60
     cell_characters: int = 32_767
+    # Of all sheets together; merged ranges of one do not overlap (ECMA-376, part 1, section 18.3.1.55).
+    merged_ranges: int = 10_000
+    merged_cells: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def read_sheet(path: Path, *, header: str, limits: Limits | None = None) -> Shee
                 continue
             grid, repairs = _read_grid(workbook[name], limits)
             if (found := _find_header(grid, header)) is not None:
-                _fill_merged(grid, package.merged, repairs)
+                _fill_merged(grid, package.merged, repairs, limits)
                 return _make_sheet(path, grid, found, package.created, repairs)
             seen.append(f"{name!r} ({'empty' if not any(map(any, grid)) else 'begins with ' + _quote(grid)})")
     except _Broken as error:
@@ -184,7 +187,11 @@ def _inspect_members(path: Path, content: bytes, limits: Limits) -> _Package:
                 if member.filename.endswith((".xml", ".rels")) and (_DOCTYPE.search(part) or part[:2] in _UTF16):
                     raise SheetError(f"{path}: {member.filename} declares entities or is not UTF-8; {_CURE}")
                 if member.filename.startswith("xl/worksheets/"):
-                    merged |= dict.fromkeys(each.decode() for each in _MERGED.findall(part))
+                    merged |= dict.fromkeys(each[1].decode() for each in _MERGED.finditer(part))
+                    if len(merged) > limits.merged_ranges:
+                        raise SheetError(
+                            f"{path}: more than {limits.merged_ranges} merged ranges; the export has none. {_CURE}"
+                        )
                 elif member.filename == "docProps/core.xml" and (match := _CREATED.search(part)):
                     created = date.fromisoformat(match[1].decode())
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
@@ -242,15 +249,21 @@ def _find_header(grid: Sequence[Sequence[str]], header: str) -> int | None:
     return next((index for index, row in rows if any(cell.casefold() == wanted for cell in row)), None)
 
 
-def _fill_merged(grid: list[list[str]], merged: Sequence[str], repairs: list[Repair]) -> None:
+def _fill_merged(grid: list[list[str]], merged: Sequence[str], repairs: list[Repair], limits: Limits) -> None:
     """Give every cell of a merged range the text of its first one.
 
     The ranges are those of all sheets of the workbook: one that belongs to another sheet meets cells with text, and
     is left alone.
     """
+    width = max(map(len, grid), default=0)
+    looked_at = 0
     for reference in merged:
         left, top, right, bottom = range_boundaries(reference)
-        rows, columns = range(top - 1, min(bottom, len(grid))), range(left - 1, right)
+        # What a range claims beyond the sheet is not there.
+        rows, columns = range(top - 1, min(bottom, len(grid))), range(left - 1, min(right, width))
+        looked_at += len(rows) * len(columns)
+        if looked_at > limits.merged_cells:
+            raise SheetError(f"merged ranges span more than {limits.merged_cells} cells in all. {_CURE}")
         inside = [(row, column) for row in rows for column in columns if column < len(grid[row])]
         if not inside or not grid[inside[0][0]][inside[0][1]]:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -310,6 +310,24 @@ def break_sheet(directory: Path) -> Path:
     return rewrite_member(write_export(directory / "broken.xlsx", [HUB]), SHEET, lambda content: content[:300])
 
 
+def add_merged(path: Path, references: Iterable[str]) -> Path:
+    ranges = "".join(f'<mergeCell ref="{each}"/>' for each in references)
+
+    def add(content: bytes) -> bytes:
+        return content.replace(b"</sheetData>", f"</sheetData><mergeCells>{ranges}</mergeCells>".encode())
+
+    return rewrite_member(path, SHEET, add)
+
+
+def merge_too_often(directory: Path) -> Path:
+    return add_merged(write_export(directory / "m.xlsx", [HUB]), (f"A{n}:B{n}" for n in range(1, 10_003)))
+
+
+def merge_too_much(directory: Path) -> Path:
+    path = write_export(directory / "m.xlsx", [HUB], change=lambda book: book.worksheets[0].cell(4_000, 50, "x"))
+    return add_merged(path, (f"A{n}:XFD1048576" for n in range(1, 10)))
+
+
 def zip_something(directory: Path) -> Path:
     with zipfile.ZipFile(directory / "photos.xlsx", "w") as archive:
         archive.writestr("holiday.txt", "sun")
@@ -329,6 +347,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty file": (write_text("export.xlsx", b""), "empty or unknown"),
     "no file": (lambda at: at / "nothing.xlsx", "cannot be read"),
     "zip bomb": (pack_bomb, "would unpack to 80 MiB"),
+    "merged ranges without end": (merge_too_often, "more than 10000 merged ranges"),
+    "merged cells without end": (merge_too_much, "span more than 1000000 cells"),
     "another zip": (zip_something, "no .xlsx workbook"),
     "cut file": (cut_file, "damaged"),
     "broken sheet": (break_sheet, "damaged"),
@@ -371,6 +391,16 @@ def test_broken_file_is_refused_with_a_clear_error_and_changes_nothing(
     assert said.startswith("error [sheet]: ")
     assert message in said
     assert snapshot(data_dir) == before
+
+
+def test_merged_ranges_that_claim_more_than_the_sheet_has_cost_nothing(
+    tmp_path: Path, data_dir: Path, run_import: Import
+) -> None:
+    # Each has more cells than could be walked through in a second.
+    path = add_merged(write_export(tmp_path / "m.xlsx", [HUB]), (f"A{n}:XFD1048576" for n in range(1, 5_000)))
+    code, report = run_import(path)
+    assert code == 0, report
+    assert read(data_dir, "edih/hubs")[0]["name"] == HUB["EDIH Name"]
 
 
 def test_file_without_a_day_asks_for_one(tmp_path: Path, data_dir: Path, run_import: Import) -> None:

@@ -70,6 +70,18 @@ def test_redirect_elsewhere_is_refused(federation: Federation, outside: Outside)
             "file:///etc/passwd",
             "gopher://127.0.0.1/",
             "",
+            # Its own host, on a port or by a scheme that is not its own.
+            "http://127.0.0.1/moved",
+            "https://127.0.0.1/moved",
+            f"https://127.0.0.1:{outside.port}/moved",
+            "http://127.0.0.1:22/moved",
+            "http://127.0.0.1:443/moved",
+            "http://127.0.0.1:0/moved",
+            "http://127.0.0.1:99999/moved",
+            "http://127.0.0.1:port/moved",
+            "http://127.0.0.1:-1/moved",
+            "http://[::1/moved",
+            f"http://127.0.0.1:{outside.port}/m\u00f6ved",
         ):
             outside.forget()
             outside.answer = redirect(location)

@@ -282,6 +282,8 @@ def load(tmp_path: Path, text: str) -> AllowList:
         ("[endpoints.a]\niri = 'x'", "absolute IRI"),
         ("[endpoints.a]\niri = 'urn:x'", "url must be"),
         ("[endpoints.a]\niri = 'http://user:secret@x/'", "url must be"),
+        ("[endpoints.a]\niri = 'http://x:99999/'", "url must be"),
+        ("[endpoints.a]\niri = 'http://[x/'", "url must be"),
         ("[endpoints.a]\nurl = 'http://x/'", "iri is missing"),
         ("[endpoints.A]\niri = 'http://x/'", "lower-case"),
         ("[endpoints.a]\niri = 'http://x/'\n[endpoints.b]\niri = 'http://x/'", "same iri"),
