@@ -5,7 +5,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve build test check lint types bench clean
+.PHONY: serve build test test-lowest check lint types bench clean
 
 serve: build
 	$(BIN)/kg serve --host $(HOST) --port $(PORT)
@@ -16,6 +16,13 @@ build: $(VENV)/.installed
 
 test: $(VENV)/.tested-with
 	$(BIN)/pytest -n auto --dist loadfile
+
+# The same with the lowest versions that pyproject.toml allows, in an environment of their own.
+test-lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/lowest.txt --editable . --group dev
+	$(VENV)-lowest/bin/pytest -n auto --dist loadfile $(TESTS)
 
 check: lint types test
 
@@ -46,4 +53,4 @@ $(VENV)/.tested-with: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) releases dist build
+	rm -rf $(VENV) $(VENV)-lowest releases dist build

@@ -33,6 +33,7 @@ from endpoint.http.coding import Codings
 from endpoint.http.middleware import Envelope, internal_problem
 from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.http.proxies import ProxyWatch
+from endpoint.http.target import HostCheck, read_path
 from endpoint.operations import health, metrics
 from endpoint.operations.observe import QueryLog
 from endpoint.pages import about, editor, plain, site
@@ -180,7 +181,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
     measured.watch_cache(cache)
     measured.watch_derived(find_lag=lambda: releases.lag, find_failures=lambda: desk.completer.failures)
     measured.watch_writes(outcomes=desk.outcomes, refused=desk.gate.refused)
-    return cache
+    return HostCheck(cache)
 
 
 def _divert(app: Starlette, path: str, route: ASGIApp) -> ASGIApp:
@@ -298,6 +299,6 @@ async def _answer_bug(request: Request, _: Exception) -> Response:
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     codes = {404: "not-found", 405: "method-not-allowed"}
-    details = {404: f"There is nothing at {request.url.path}.", 405: f"{request.method} means nothing here."}
+    details = {404: f"There is nothing at {read_path(request)}.", 405: f"{request.method} means nothing here."}
     code, detail = codes.get(error.status_code, "http"), details.get(error.status_code, error.detail)
     return problem_response(Problem(code, error.status_code, detail, headers=error.headers))

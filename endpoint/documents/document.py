@@ -32,7 +32,6 @@ __all__ = [
     "keep_release",
     "make_fetch",
     "move",
-    "read_query",
     "read_release",
 ]
 
@@ -96,11 +95,6 @@ def move(path: str) -> Response:
     """Moved permanently, to what a thing was merged into."""
     # Not for ever: what was merged by mistake comes back.
     return RedirectResponse(path, 301, {"Cache-Control": "public, max-age=3600"})
-
-
-def read_query(request: Request) -> str:
-    """The query string with its question mark, for an address that keeps it."""
-    return f"?{request.url.query}" if request.url.query else ""
 
 
 def make_fetch(request: Request, query_id: str, path: str, /, **bindings: Term) -> Fetch:

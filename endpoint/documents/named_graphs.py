@@ -30,6 +30,7 @@ from endpoint.documents.resource_views import make_resource_view, make_statement
 from endpoint.documents.triples import Triple
 from endpoint.http.negotiation import DATASET_SYNTAXES, HTML, N_QUADS, N_TRIPLES, TRIG, TURTLE, choose_syntax
 from endpoint.http.problems import Problem
+from endpoint.http.target import read_path
 from endpoint.pages.views import flatten
 from endpoint.sparql.ask import Asker, Row
 from endpoint.sparql.ask import iri as make_iri
@@ -47,7 +48,7 @@ _NOTHING: Final = make_iri("urn:x-chap:none")
 
 async def _show_graph(request: Request) -> Response:
     """The document about a named graph."""
-    choice = choose_syntax(request.url.path, request.headers, _OFFERS)
+    choice = choose_syntax(read_path(request), request.headers, _OFFERS)
     path = choice.path
     iri = GRAPH + path.removeprefix("/graph/")
     size = await _find_size(request, path, iri)

@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from endpoint.documents.document import Document, Frame, answer_document, make_fetch, move, read_query, read_release
+from endpoint.documents.document import Document, Frame, answer_document, make_fetch, move, read_release
 from endpoint.documents.resource_pages import show_resource, show_tombstone
 from endpoint.history.memento import with_memento
 from endpoint.http.negotiation import HTML, RDF_SYNTAXES, Choice, choose_syntax
 from endpoint.http.problems import Problem
+from endpoint.http.target import read_path, read_query
 from endpoint.pages.site import render_thing
 from endpoint.sparql.ask import Asker, Row
 from endpoint.sparql.ask import iri as make_iri
@@ -45,7 +46,7 @@ async def _redirect_thing(request: Request) -> Response:
 
 async def _show_document(request: Request) -> Response:
     """The document about a thing: the thing, the nodes around it, labels of what it names."""
-    choice = choose_syntax(request.url.path, request.headers, _OFFERS)
+    choice = choose_syntax(read_path(request), request.headers, _OFFERS)
     kind, _, slug = choice.path.removeprefix("/doc/").partition("/")
     standing = await _find_standing(request, kind, slug)
     if successor := _find_successor(standing):

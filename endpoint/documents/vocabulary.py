@@ -21,7 +21,6 @@ from endpoint.documents.document import (
     answer_document,
     fetch_triples,
     make_fetch,
-    read_query,
     read_release,
 )
 from endpoint.documents.jsonld import Context
@@ -31,6 +30,7 @@ from endpoint.documents.shapes import fetch_shapes
 from endpoint.http.negotiation import HTML, N_TRIPLES, RDF_SYNTAXES, RDF_XML, choose_syntax
 from endpoint.http.problems import Problem
 from endpoint.http.responses import make_response
+from endpoint.http.target import read_path, read_query
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.ask import iri as make_iri
 from kg.terms import BASE
@@ -44,7 +44,7 @@ _ONTOLOGY: Final = "/def"
 
 async def _show_resource(request: Request) -> Response:
     """A concept, a scheme, a dataset, an agent: whatever the default graph has statements about."""
-    choice = choose_syntax(request.url.path, request.headers, _OFFERS)
+    choice = choose_syntax(read_path(request), request.headers, _OFFERS)
     iri = BASE + choice.path.removeprefix("/")
     await _demand_known(request, choice.path)
     fetch = make_fetch(request, "document", choice.path, thing=make_iri(iri))
@@ -54,7 +54,7 @@ async def _show_resource(request: Request) -> Response:
 
 async def _show_ontology(request: Request) -> Response:
     """The ontology, also by the IRI of its version; an earlier version, and the alignment, as what is known of them."""
-    choice = choose_syntax(request.url.path, request.headers, _OFFERS)
+    choice = choose_syntax(read_path(request), request.headers, _OFFERS)
     path = choice.path
     iri = BASE + path.removeprefix("/")
     asker: Asker = request.app.state.asker
@@ -82,7 +82,7 @@ async def _show_ontology(request: Request) -> Response:
 
 async def _show_shapes(request: Request) -> Response:
     """The shapes that the release was judged by."""
-    choice = choose_syntax(request.url.path, request.headers, _OFFERS)
+    choice = choose_syntax(read_path(request), request.headers, _OFFERS)
     path, iri = choice.path, BASE + "shapes"
     if path != "/shapes":
         raise Problem("not-found", 404, f"There is nothing at {path}.")
@@ -106,14 +106,14 @@ async def _show_node(request: Request) -> Response:
             raise
         release = request.app.state.releases.get_complete(read_release(request))
         lines = await fetch_shapes(release, N_TRIPLES.media_type)
-        if f"\n<{BASE}{request.url.path.removeprefix('/')}> ".encode() not in b"\n" + lines:
+        if f"\n<{BASE}{read_path(request).removeprefix('/')}> ".encode() not in b"\n" + lines:
             raise
     return RedirectResponse(f"/shapes{read_query(request)}", 303, {"Cache-Control": "public, max-age=3600"})
 
 
 async def _show_prefixes(request: Request) -> Response:
     """The prefix map, which examples of queries and SHACL constraints refer to; it is a file, so no page shows it."""
-    choice = choose_syntax(request.url.path, request.headers, RDF_SYNTAXES)
+    choice = choose_syntax(read_path(request), request.headers, RDF_SYNTAXES)
     path, iri = choice.path, BASE + "def/prefixes"
     if path != "/def/prefixes":
         raise Problem("not-found", 404, f"There is nothing at {path}.")

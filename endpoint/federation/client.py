@@ -194,7 +194,7 @@ class OutsideClient:
             raise FetchFailed("federation-failed", message, is_passing=True) from error
 
     def _check_redirect(self, url: str, location: str) -> str:
-        """Where a redirect leads: the same scheme, host and port, or from HTTP to HTTPS on the ports that are theirs."""
+        """Where a redirect leads: the same scheme, host and port, or from HTTP to HTTPS on the usual ports."""
         before = _find_origin(self._endpoint.url)
         target, after = "", None
         if location and location.isascii() and location.isprintable():

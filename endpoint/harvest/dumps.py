@@ -20,6 +20,7 @@ from endpoint.http.files import make_file_response, make_unpacked_response
 from endpoint.http.negotiation import negotiate_media_type, read_accept
 from endpoint.http.problems import Problem
 from endpoint.http.responses import make_response
+from endpoint.http.target import read_path
 from endpoint.pages.site import render_page
 from kg.dumps.index import DUMPS_NAME, METADATA_NAME, Dump, DumpFile, load_dumps
 from kg.errors import ReleaseDamaged
@@ -52,7 +53,7 @@ async def _show_dataset(request: Request) -> Response:
     files = [_describe_file(each, record["url"], dump.digest) for each in dump.files]
     document = {"release": release.id, **record, "files": files}
     return await _answer(
-        request, "dump.html", document, dump=record, documents=_group(dump, request.url.path.rstrip("/"))
+        request, "dump.html", document, dump=record, documents=_group(dump, read_path(request).rstrip("/"))
     )
 
 

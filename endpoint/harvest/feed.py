@@ -25,6 +25,7 @@ from endpoint.harvest.feed_syntaxes import load_context, write_feed
 from endpoint.http.negotiation import JSON_LD, N_QUADS, TRIG, Syntax, choose_syntax
 from endpoint.http.problems import Problem
 from endpoint.http.responses import is_unchanged, make_response
+from endpoint.http.target import read_path
 from kg.errors import ReleaseDamaged, ReleaseError
 from kg.feed.log import FEED_NAME, Feed, FeedPage, load_feed
 from kg.feed.members import FEED_IRI, iter_members, name_page
@@ -52,7 +53,7 @@ _PUBLISHED: Final = "https://www.w3.org/ns/activitystreams#published"
 
 async def _show_root(request: Request) -> Response:
     """The root: what the stream is, what is kept, and where its pages are."""
-    syntax = choose_syntax(request.url.path, request.headers, _OFFERS).syntax
+    syntax = choose_syntax(read_path(request), request.headers, _OFFERS).syntax
     body = await run_in_threadpool(_write_root, _find_version(request), syntax, request.app.state.settings.base_url)
     headers = {"Cache-Control": _GROWING}
     return make_response(request, body, syntax.content_type, vary="Accept", headers=headers)
@@ -60,7 +61,7 @@ async def _show_root(request: Request) -> Response:
 
 async def _show_page(request: Request) -> Response:
     """A page with its members, oldest first."""
-    syntax = choose_syntax(request.url.path, request.headers, _OFFERS).syntax
+    syntax = choose_syntax(read_path(request), request.headers, _OFFERS).syntax
     feed = await run_in_threadpool(load_feed, _find_version(request).releases_dir)
     page = feed.pages.get(request.path_params["number"])
     if page is None:

@@ -30,6 +30,7 @@ from endpoint.history.releases import ServedReleases
 from endpoint.http.negotiation import negotiate_media_type, read_accept
 from endpoint.http.problems import Problem, as_problem
 from endpoint.http.responses import make_response
+from endpoint.http.target import read_path
 from kg.errors import KgError
 from kg.history import History, Publication, Publications
 
@@ -91,7 +92,7 @@ def with_memento(show: Handler) -> Handler:
     """
 
     async def answer(request: Request) -> Response:
-        path = request.url.path
+        path = read_path(request)
         publication = _find_publication(request)
         if publication is None and (moment := _read_datetime(request.headers)):
             chosen = _served(request).history.find_at(moment)

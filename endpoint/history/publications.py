@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from endpoint.history.releases import ServedReleases
 from endpoint.http.negotiation import HTML, N_TRIPLES, RDF_SYNTAXES, RDF_XML, TURTLE, Choice, Syntax, choose_syntax
 from endpoint.http.problems import Problem
 from endpoint.http.responses import make_response
+from endpoint.http.target import read_path, read_query
 from endpoint.pages.site import choose_language, render_page
 from endpoint.pages.wording import write_date
 from endpoint.sparql.ask import Asker, Row
@@ -48,7 +50,7 @@ _PUBLICATIONS_SHOWN: Final = 50
 
 async def _list_releases(request: Request) -> Response:
     """All releases, newest first."""
-    choice = choose_syntax(request.url.path, request.headers, _OFFERS)
+    choice = choose_syntax(read_path(request), request.headers, _OFFERS)
     _check_path(choice, "/releases")
     served = _served(request)
     ids = await asyncio.to_thread(lambda: served.history.journal.releases)
@@ -89,7 +91,7 @@ async def _list_releases(request: Request) -> Response:
 
 async def _show_release(request: Request) -> Response:
     """One release: what it holds, when it was current, how to cite it."""
-    choice = choose_syntax(request.url.path, request.headers, _OFFERS)
+    choice = choose_syntax(read_path(request), request.headers, _OFFERS)
     release = _get_release(request, choice.path.rpartition("/")[2])
     if choice.syntax is not HTML:
         facts = await _fetch_facts(request, release.id)
@@ -109,8 +111,10 @@ async def _redirect_release(request: Request) -> Response:
     """See other: the page about a release, which is no document itself but a state of the graph."""
     release_id, dot, suffix = request.path_params["name"].partition(".")
     release = _get_release(request, release_id)
-    query = f"?{request.url.query}" if request.url.query else ""
-    headers = {"Location": f"/releases/{release.id}{dot}{suffix}{query}", "Cache-Control": "public, max-age=3600"}
+    headers = {
+        "Location": f"/releases/{release.id}{dot}{quote(suffix)}{read_query(request)}",
+        "Cache-Control": "public, max-age=3600",
+    }
     return Response(status_code=303, headers=headers)
 
 

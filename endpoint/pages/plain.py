@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from endpoint.http.problems import Problem
+from endpoint.http.target import read_path
 from endpoint.pages.site import render_page
 
 __all__ = ["routes"]
@@ -20,7 +21,7 @@ async def _show_home(request: Request) -> Response:
 
 async def _show_nothing(request: Request) -> Response:
     """Not found: catalogue, dumps, feed, API and documents describe the graph of CHAP, and it is not here."""
-    detail = f"There is nothing at {request.url.path}. A plain dataset has /sparql, /graph-store and /releases."
+    detail = f"There is nothing at {read_path(request)}. A plain dataset has /sparql, /graph-store and /releases."
     raise Problem("not-found", 404, detail)
 
 

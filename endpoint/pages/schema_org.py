@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from endpoint.documents.triples import Description, describe, parse_ntriples
 from endpoint.history.releases import ServedReleases
+from endpoint.http.target import read_path
 from endpoint.sparql.ask import Asker, Term
 from endpoint.sparql.ask import iri as make_iri
 from kg.catalog.index import load_catalog_index, name_page
@@ -50,7 +51,7 @@ async def describe_page(request: Request, language: str) -> Node | None:
         ReleaseDamaged: the catalogue of the release is malformed.
         Problem: the pool could not answer.
     """
-    path = request.url.path.removesuffix(".html")
+    path = read_path(request).removesuffix(".html")
     if path in ("/", "/about"):
         nodes = [await _describe_catalog(request, language), await _describe_dataset(request, _WHOLE, language)]
         found = [node for node in nodes if node is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from endpoint.documents.document import Frame, keep_release
 from endpoint.http.negotiation import RDF_SYNTAXES, negotiate_language
 from endpoint.http.problems import Problem
 from endpoint.http.responses import make_response
+from endpoint.http.target import read_path
 from endpoint.pages.collections import (
     COLLECTIONS,
     LEVELS,
@@ -66,7 +67,7 @@ async def _show_home(request: Request) -> Response:
 
 async def _show_list(request: Request) -> Response:
     """One of the four lists, filtered and paged."""
-    name = request.url.path.removeprefix("/")
+    name = read_path(request).removeprefix("/")
     collection = COLLECTIONS[name]
     language, asker, release = choose_language(request), _asker(request), _release(request)
     filters = parse_filters(request.query_params)
@@ -140,12 +141,13 @@ async def render_page(
     other = "en" if language == "de" else "de"
     parameters = {**request.query_params, "lang": other}
     is_plain = request.app.state.is_plain
+    here = quote(read_path(request))
     html = _templates.get_template(template).render(
         t=load_texts(language, is_plain=is_plain),
         is_plain=is_plain,
         language=language,
-        here=request.url.path,
-        other_language=f"{request.url.path}?{urlencode(parameters)}",
+        here=here,
+        other_language=f"{here}?{urlencode(parameters)}",
         link=_make_link(request, language),
         number=lambda value: write_number(value, language),
         release=request.app.state.releases.get(_release(request)),
@@ -175,7 +177,7 @@ def _find_past(request: Request, language: str) -> View | None:
     return {
         "id": release.id,
         "date": write_date(instants[0][:10], language) if instants else "",
-        "now": f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path,
+        "now": quote(read_path(request)) + (f"?{urlencode(kept)}" if kept else ""),
     }
 
 

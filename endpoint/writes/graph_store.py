@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from endpoint.http.negotiation import read_accept
 from endpoint.http.problems import Problem
 from endpoint.http.responses import choose_caching
+from endpoint.http.target import read_path
 from endpoint.sparql.engine import Result
 from endpoint.sparql.formats import GRAPHS, Format, choose_format
 from endpoint.sparql.frames import Job as QueryJob
@@ -192,7 +193,7 @@ def _find_target(request: Request, prefixes: tuple[str, ...]) -> str:
     Raises:
         Problem: 409, the graph is made from something else.
     """
-    if request.method == "POST" and request.url.path == _PATH and not _NAMING & request.query_params.keys():
+    if request.method == "POST" and read_path(request) == _PATH and not _NAMING & request.query_params.keys():
         return (prefixes[0] or _name_directly(request, "")) + secrets.token_hex(8)
     graph = _find_graph(request)
     if request.app.state.is_plain:

@@ -192,7 +192,17 @@ def test_body_that_ends_before_its_length_is_not_evaluated(own: RunningServer) -
     assert talk(own, post(b"ASK{ } ", length="50"), ends=True).status in (CLOSED, 400)
 
 
-@pytest.mark.parametrize("target", ["/id/organisation/a%0d%0aX-Evil:%201", "/?lang=de%0d%0aX-Evil:%201"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/id/organisation/a%0d%0aX-Evil:%201",
+        "/?lang=de%0d%0aX-Evil:%201",
+        "/release/1.a%0d%0aX-Evil:%201",
+        "/doc/organisation/de-holm.ttl?x=%0d%0aX-Evil:%201",
+        "/timemap/doc/organisation/a%0d%0aX-Evil:%201",
+        "/graph-store?graph=urn:a%0d%0aX-Evil:%201",
+    ],
+)
 def test_header_injection_has_no_effect(own: RunningServer, target: str) -> None:
     assert b"\r\nx-evil" not in talk(own, get(target)).head
 
@@ -208,6 +218,37 @@ def test_hint_is_a_short_header(own: RunningServer) -> None:
 def test_page_number_that_is_none_is_no_bug(own: RunningServer, digits: str) -> None:
     answer = talk(own, get(f"/actors?page={digits}"))
     assert answer.status in (200, 400, 404), answer.body[-200:]
+
+
+HOSTS = [
+    "x/hubs?",
+    "x/hubs?y",
+    "x#",
+    "a@b",
+    "a b",
+    "x\\y",
+    "http://x",
+    "x:80:80",
+    "x:port",
+    "[::1",
+    "::1",
+    "\xe4",
+    "a\tb",
+]
+
+
+def test_malformed_host_is_refused_and_moves_no_page(own: RunningServer) -> None:
+    for host in HOSTS:
+        target = f"/clusters?{quote(host)}"
+        moved = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("latin-1")
+        assert talk(own, moved).status == 400, host
+        assert b"<h1>Clusters" in talk(own, get(target, "Accept-Language: en")).body
+
+
+def test_well_formed_host_is_let_in(own: RunningServer) -> None:
+    for host in ("example.org", "example.org:8000", "[::1]:80", "xn--bcher-kva.example", "a%20b", "x:", ""):
+        asked = f"GET {ASK} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+        assert talk(own, asked).status == 200, host
 
 
 def test_host_is_given_once_at_most(own: RunningServer) -> None:

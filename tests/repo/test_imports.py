@@ -72,6 +72,19 @@ def test_only_settings_read_the_environment(repository: Path) -> None:
     assert set(readers) <= {"kg/settings.py", "endpoint/settings.py", "kg/journal.py"}
 
 
+def test_nothing_is_made_of_the_host_that_a_request_names(repository: Path) -> None:
+    """The framework makes ``request.url`` of it, which a client may choose."""
+    made_of_it = {"url", "base_url", "url_for"}
+    found = [
+        f"{path.relative_to(repository)}:{node.lineno}"
+        for path in (repository / "endpoint").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in made_of_it
+        if isinstance(node.value, ast.Name) and node.value.id == "request"
+    ]
+    assert found == []
+
+
 def test_every_module_says_what_it_offers(repository: Path) -> None:
     silent = []
     for top in ("kg", "endpoint"):
