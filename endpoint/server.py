@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from endpoint.app import create_app, create_engine, create_gateway
+from endpoint.operations.connections import Connections, plan_connections
 from endpoint.settings import EndpointSettings, load_settings, server_environment
 from endpoint.sparql.engine import Engine
 from kg.commit import recover
@@ -31,6 +33,8 @@ __all__ = ["run"]
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S: Final = 2.0
+# So long a connection may take for the head of a request, the first or the next.
+_HEAD_MS: Final = 30_000
 
 
 def run(settings: EndpointSettings) -> None:
@@ -42,10 +46,13 @@ def run(settings: EndpointSettings) -> None:
     os.execve(sys.executable, [sys.executable, "-m", "endpoint.server"], server_environment(settings))  # noqa: S606
 
 
-async def _serve(settings: EndpointSettings, gateway: Gateway | None, *, is_plain: bool) -> None:
+async def _serve(settings: EndpointSettings, gateway: Gateway | None, *, is_plain: bool, most_connections: int) -> None:
     engine = create_engine(settings, gateway)
+    connections = Connections(
+        create_app(settings, engine, gateway, is_plain=is_plain), port=settings.port, most=most_connections
+    )
     server = Server(
-        create_app(settings, engine, gateway, is_plain=is_plain),
+        connections,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -53,17 +60,22 @@ async def _serve(settings: EndpointSettings, gateway: Gateway | None, *, is_plai
         websockets=False,
         log_enabled=False,
         backlog=1024,
+        # Beyond these, connections wait until others end.
+        backpressure=most_connections,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MS),
     )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    watching = asyncio.create_task(connections.watch())
     serving, stopping = asyncio.create_task(server.serve()), asyncio.create_task(stopped.wait())
     _log.info("CHAP on %s", settings.base_url)
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if stopped.is_set():
         await _stop(engine, server, serving)
     stopping.cancel()
+    watching.cancel()
     if serving.done():
         serving.result()  # where it failed, that is said here
 
@@ -147,6 +159,7 @@ def main() -> int:
         is_plain = load_kg_settings().is_plain
         _check_releases(settings, is_plain=is_plain)
         gateway = create_gateway(settings)
+        most_connections = plan_connections(settings)
     except SettingsError as error:
         _log.error("%s", error)
         return error.exit_code
@@ -155,7 +168,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 100)
-    asyncio.run(_serve(settings, gateway, is_plain=is_plain))
+    asyncio.run(_serve(settings, gateway, is_plain=is_plain, most_connections=most_connections))
     return 0
 
 

@@ -35,7 +35,8 @@ _KINDS: Final[Mapping[bytes, str]] = {
     b"<HTM": "a web page; the catalogue may have answered with an error",
 }
 _CURE: Final = "download it again with the button 'Download Data' of the catalogue, or save it as .xlsx"
-_MERGED: Final = re.compile(rb"<(?:\w{1,20}:)?mergeCell\s[^<>]{0,200}?ref=\"([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})\"")
+_RANGE: Final = rb"[A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7}"
+_MERGED: Final = re.compile(rb"<(?:\w{1,20}:)?mergeCell\s[^<>]{0,200}?ref=\"(" + _RANGE + rb")\"")
 _CREATED: Final = re.compile(rb"<dcterms:created[^<>]{0,200}>\s{0,20}([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _DOCTYPE: Final = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")

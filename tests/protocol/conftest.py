@@ -46,7 +46,8 @@ def start_server(releases_dir: Path, log_path: Path, **settings: object) -> Runn
     with log_path.open("wb") as log:
         command = [*wrapper, sys.executable, "-m", "endpoint.server"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    server = RunningServer(f"http://127.0.0.1:{port}", process, log_path)
+    host = str(settings.get("host", "127.0.0.1"))
+    server = RunningServer(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", process, log_path)
     try:
         _wait_until_live(server)
     except BaseException:
