@@ -31,6 +31,7 @@ from endpoint.http.cache import ResponseCache
 from endpoint.http.clients import Clients, knowing_clients, parse_networks
 from endpoint.http.coding import Codings
 from endpoint.http.middleware import Envelope, internal_problem
+from endpoint.http.paths import HiddenPaths, PathHider
 from endpoint.http.problems import Problem, as_problem, problem_response
 from endpoint.http.proxies import ProxyWatch
 from endpoint.http.target import HostCheck, read_path
@@ -170,11 +171,13 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
     app.state.gateway = gateway
     app.state.desk = desk
     app.state.is_plain = is_plain
+    app.state.hider = PathHider(settings)
     app.state.proxies = ProxyWatch(parse_networks(settings.trusted_proxies))
     if not is_plain:
         app.mount("/api/v1", create_api(app.state, handlers))
+    inner = Codings(HiddenPaths(_divert(app, "/sparql", sparql), app.state.hider))
     cache = ResponseCache(
-        knowing_clients(Envelope(Codings(_divert(app, "/sparql", sparql)), app.state.proxies), _clients(settings)),
+        knowing_clients(Envelope(inner, watch=app.state.proxies, hider=app.state.hider), _clients(settings)),
         find_version=lambda: releases.version,
         capacity_bytes=settings.cache_mib * _MIB,
     )

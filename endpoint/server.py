@@ -18,6 +18,7 @@ from granian.server.embed import Server
 
 from endpoint.app import create_app, create_engine, create_gateway
 from endpoint.operations.connections import Connections, plan_connections
+from endpoint.operations.observe import LogFormatter
 from endpoint.settings import EndpointSettings, load_settings, server_environment
 from endpoint.sparql.engine import Engine
 from kg.commit import recover
@@ -150,7 +151,9 @@ def _clear_up(releases_dir: Path) -> None:
 
 def main() -> int:
     """Serve with the settings of the environment until a signal comes."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # It would write a line for each query of another engine.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:

@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from endpoint.documents.jsonld import Context, write_jsonld
 from endpoint.documents.triples import Triple, parse_ntriples
 from endpoint.http.negotiation import HTML, JSON_LD, N_TRIPLES, RDF_SYNTAXES, Choice, Syntax
-from endpoint.http.responses import make_response
+from endpoint.http.responses import make_response, write_header
 from endpoint.sparql.ask import Asker, Term
 from endpoint.sparql.ask import iri as make_iri
 from kg.terms import BASE
@@ -71,7 +71,7 @@ class Frame:
 
 async def answer_document(request: Request, document: Document, choice: Choice) -> Response:
     """The document in the syntax that was chosen, with links to everything around it."""
-    headers = {"Link": ", ".join(_make_links(request, document, choice.syntax))}
+    headers = {"Link": write_header(", ".join(_make_links(request, document, choice.syntax)))}
     read = [] if choice.is_fixed else ["Accept"]
     if choice.syntax is HTML:
         # A language that is chosen by hand leaves the header unread.

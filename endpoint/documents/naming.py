@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from endpoint.documents.jsonld import Context
+from endpoint.pages.links import find_href
 from endpoint.pages.texts import write_number
-from endpoint.pages.views import Row, View, pick, to_path
+from endpoint.pages.views import Row, View, pick
 from endpoint.pages.wording import write_date
 from endpoint.sparql.ask import Term
 
@@ -50,15 +51,8 @@ class Naming:
     def write(self, value: Term) -> View:
         """A value, as a text and, of an IRI, where it leads."""
         if value.kind == "uri":
-            local = to_path(value.value)
-            is_web = value.value.startswith(("http://", "https://"))
-            text = self.name(value.value)
-            return {
-                "text": text,
-                "href": local or (value.value if is_web else ""),
-                "is_outside": not local,
-                "language": "",
-            }
+            href = find_href(value.value)
+            return {"text": self.name(value.value), "href": href, "is_outside": href[:1] != "/", "language": ""}
         text = value.value
         if value.datatype in _DATES:
             text = write_date(text, self.language)

@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 from endpoint.documents.mapping_views import ANNOTATING, find_mapped, make_mappings
 from endpoint.documents.naming import Naming
 from endpoint.documents.triples import Description, Triple, describe
-from endpoint.pages.views import Row, View, pick, to_path
+from endpoint.pages.links import find_href
+from endpoint.pages.views import Row, View, pick
 from endpoint.sparql.ask import Term
 from kg.terms import CHAP, THING
 
@@ -72,7 +73,7 @@ def make_resource_view(triples: Sequence[Triple], uses: Sequence[Row], *, iri: s
         "uses": _make_uses(uses, naming, shown=_find_shown(own, parts)),
         "sources": [naming.write(each) for each in document.get(f"{_DCTERMS}source", ())],
         "notice": next((each.value for each in naming.in_language(document.get(f"{_RDFS}comment", ()))), ""),
-        "notice_href": next((each.value for each in document.get(f"{_RDFS}seeAlso", ())), ""),
+        "notice_href": next((find_href(each.value) for each in document.get(f"{_RDFS}seeAlso", ())), ""),
     }
 
 
@@ -82,7 +83,7 @@ def make_statements(triples: Iterable[Triple], naming: Naming) -> list[View]:
         {
             "name": _make_title(properties, naming, iri=subject)["title"],
             "iri": naming.shorten(subject),
-            "path": to_path(subject) or subject,
+            "path": find_href(subject),
             "rows": _make_rows(properties, naming, hidden=frozenset()),
         }
         for subject, properties in describe(triples).items()
@@ -128,7 +129,6 @@ def _make_rows(own: Mapping[str, list[Term]], naming: Naming, hidden: frozenset[
         {
             "property": name,
             "label": naming.name(name),
-            "href": to_path(name) or name,
             "values": [naming.write(each) for each in naming.in_language(values)],
         }
         for name, values in own.items()
@@ -171,7 +171,8 @@ def _make_uses(rows: Sequence[Row], naming: Naming, *, shown: set[str]) -> list[
     for row in rows:
         if row.get("node"):
             name = pick(row, "name", naming.language)
-            entry = {"text": name, "href": to_path(row["node"]) or row["node"], "is_outside": not to_path(row["node"])}
+            href = find_href(row["node"])
+            entry = {"text": name, "href": href, "is_outside": href[:1] != "/", "language": ""}
             named.setdefault(row["property"], []).append(entry)
     return [
         {

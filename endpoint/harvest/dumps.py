@@ -19,7 +19,7 @@ from endpoint.history.releases import ServedReleases
 from endpoint.http.files import make_file_response, make_unpacked_response
 from endpoint.http.negotiation import negotiate_media_type, read_accept
 from endpoint.http.problems import Problem
-from endpoint.http.responses import make_response
+from endpoint.http.responses import make_response, write_header
 from endpoint.http.target import read_path
 from endpoint.pages.site import render_page
 from kg.dumps.index import DUMPS_NAME, METADATA_NAME, Dump, DumpFile, load_dumps
@@ -79,7 +79,7 @@ async def _send_file(request: Request) -> Response:
         )
     directory, dump = found
     file = _get_file(dump, name)
-    headers = {"Link": ", ".join(_make_links(dump, file))}
+    headers = {"Link": write_header(", ".join(_make_links(dump, file)))}
     if (directory / name).is_file():
         return make_file_response(
             request,

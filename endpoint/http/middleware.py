@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from logging import getLogger
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from endpoint.http.paths import PathHider
 from endpoint.http.problems import Problem, problem_response
 from endpoint.http.proxies import ProxyWatch
 
@@ -27,6 +29,7 @@ _ALWAYS: Final = (
 _POLICY: Final = (
     b"default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _FOR_PAGES: Final = (
     (b"content-security-policy", _POLICY),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
@@ -36,9 +39,10 @@ _FOR_PAGES: Final = (
 class Envelope:
     """An ASGI application around the routes."""
 
-    def __init__(self, app: ASGIApp, watch: ProxyWatch) -> None:
+    def __init__(self, app: ASGIApp, *, watch: ProxyWatch, hider: PathHider) -> None:
         self._app = app
         self._watch = watch
+        self._hider = hider
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -76,6 +80,7 @@ class Envelope:
                 raise
             held = None
             problem = error.__cause__ if isinstance(error.__cause__, Problem) else internal_problem(scope)
+            problem.detail = self._hider.hide(problem.detail)
             await problem_response(problem)(scope, receive, send_dressed)
 
 
@@ -100,6 +105,9 @@ def dressed(send: Send) -> Send:
 
 
 def _dress(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    if _CONTROL.search(b"".join([value for _, value in headers])):
+        # The last net; what makes a header of a text has endpoint.http.responses.write_header.
+        headers = [(name, _CONTROL.sub(b" ", value)) for name, value in headers]
     for name, value in headers:
         if name == b"content-type" and value.startswith(b"text/html"):
             return [*headers, *_ALWAYS, *_FOR_PAGES]

@@ -24,8 +24,9 @@ from kg.errors import (
     ResourceNotFound,
 )
 
-__all__ = ["Problem", "as_problem", "problem_response"]
+__all__ = ["PROBLEM_TYPE", "Problem", "as_problem", "problem_response"]
 
+PROBLEM_TYPE: Final = "application/problem+json"
 _STATUS: Final[Mapping[type[KgError], int]] = {
     QuerySyntaxError: 400,
     QueryRefused: 403,
@@ -84,4 +85,4 @@ def problem_response(problem: Problem) -> Response:
     """The response that carries a problem; never cached."""
     body = json.dumps(problem.document(), ensure_ascii=False).encode() + b"\n"
     headers = {"Cache-Control": "no-store", **problem.headers}
-    return Response(body, status_code=problem.status, headers=headers, media_type="application/problem+json")
+    return Response(body, status_code=problem.status, headers=headers, media_type=PROBLEM_TYPE)

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["choose_caching", "is_unchanged", "make_response"]
+__all__ = ["choose_caching", "is_unchanged", "make_response", "write_header"]
+
+# Visible ASCII and the blank: what the value of a header may hold (RFC 9110, section 5.5).
+_IN_HEADER: Final = bytes(range(0x20, 0x7F)).decode()
+
+
+def write_header(text: str) -> str:
+    r"""A text, or an IRI that becomes a URI (RFC 3987, section 3.1), as the value of a header: the rest is encoded.
+
+    >>> write_header('<https://example.org/\u00e4\n>; rel="license"')
+    '<https://example.org/%C3%A4%0A>; rel="license"'
+    """
+    return text if text.isascii() and text.isprintable() else quote(text, safe=_IN_HEADER)
 
 
 def choose_caching(*, is_fixed: bool) -> str:

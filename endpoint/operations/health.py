@@ -37,7 +37,7 @@ async def _ready(request: Request) -> Response:
         answer["derived"] = _describe_lag(request)
     if releases.damage is not None:
         # An earlier release is served still: ready, but not with what was published last.
-        answer[ReleaseDamaged.code] = releases.damage
+        answer[ReleaseDamaged.code] = request.app.state.hider.hide(releases.damage)
     if warning := request.app.state.proxies.warning:
         answer["proxy"] = warning
     return JSONResponse(answer, headers=_HEADERS)

@@ -1,16 +1,42 @@
-"""What is written down about queries: a line of JSON each, with a digest instead of the text (slow ones by setting)."""
+"""What is written down: of queries a line of JSON each, with a digest instead of the text (slow ones by setting).
+
+What comes from outside stands in a log as text and never as a line of its own, nor as a command to a terminal.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
-from logging import INFO, getLogger
-from typing import Protocol
+from logging import INFO, Formatter, LogRecord, getLogger
+from types import TracebackType
+from typing import Final, Protocol, TypeAlias
 
-__all__ = ["QueryLog", "QueryObserver"]
+__all__ = ["LogFormatter", "QueryLog", "QueryObserver"]
 
 _log = getLogger("chap.queries")
+_ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+# Control characters, the separators that Unicode adds to the line break, marks that turn the direction of a text, and
+# halves of characters, which cannot be written.
+_UNPRINTED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_INDENT: Final = "    "
+
+
+class LogFormatter(Formatter):
+    """One line a record; those of a traceback follow it, indented, so that none can pass for a record."""
+
+    def formatMessage(self, record: LogRecord) -> str:
+        """The line, in which what is not printed stands as in a string of JSON (logging.Formatter)."""
+        return _escape(super().formatMessage(record))
+
+    def formatException(self, ei: _ExcInfo) -> str:
+        """The lines of a traceback (logging.Formatter)."""
+        return "\n".join(_INDENT + _escape(line) for line in super().formatException(ei).split("\n"))
+
+
+def _escape(text: str) -> str:
+    return _UNPRINTED.sub(lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else r"\u007f", text)
 
 
 class QueryObserver(Protocol):

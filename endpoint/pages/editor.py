@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from endpoint.http.problems import Problem
+from endpoint.pages.links import find_href
 from endpoint.pages.site import render_page
-from endpoint.pages.views import to_path
 from endpoint.sparql.frames import Job, Written
 from endpoint.sparql.guard import Inspection, Limits, inspect_unhurried
 from endpoint.sparql.protocol import QueryRequest
@@ -85,9 +85,8 @@ def _make_cell(term: dict[str, str] | None) -> dict[str, str]:
     if term is None:
         return {"text": "", "href": "", "language": ""}
     value = term["value"]
-    is_web = term["type"] == "uri" and value.startswith(("http://", "https://"))
     return {
         "text": value.removeprefix("https://w3id.org/chap/"),
-        "href": (to_path(value) or value) if is_web else "",
+        "href": find_href(value) if term["type"] == "uri" else "",
         "language": term.get("xml:lang", ""),
     }

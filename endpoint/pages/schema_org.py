@@ -16,6 +16,7 @@ from starlette.requests import Request
 from endpoint.documents.triples import Description, describe, parse_ntriples
 from endpoint.history.releases import ServedReleases
 from endpoint.http.target import read_path
+from endpoint.pages.links import is_web_address
 from endpoint.sparql.ask import Asker, Term
 from endpoint.sparql.ask import iri as make_iri
 from kg.catalog.index import load_catalog_index, name_page
@@ -88,13 +89,17 @@ def _write_node(iri: str, description: Description, language: str, *, seen: set[
         name = predicate.removeprefix(_SCHEMA)
         written: list[Any] = []
         for value in _in_language(values, language):
-            if value.kind != "uri" or name in _ADDRESSES:
+            if name in _ADDRESSES:
+                # Search engines make links of these.
+                written += [value.value] if is_web_address(value.value) else []
+            elif value.kind != "uri":
                 written.append(value.value)
             elif value.value in description and value.value not in seen:
                 written.append(_write_node(value.value, description, language, seen=seen))
             else:
                 written.append({"@id": value.value})
-        node[name] = _unwrap(written)
+        if written:
+            node[name] = _unwrap(written)
     return node
 
 

@@ -28,9 +28,10 @@ from endpoint.pages.collections import (
     fetch_options,
     parse_filters,
 )
+from endpoint.pages.links import CheckedLinks, to_path
 from endpoint.pages.schema_org import describe_page
 from endpoint.pages.texts import LANGUAGES, load_texts, write_number
-from endpoint.pages.views import Row, View, flatten, make_thing_view, pick, to_path
+from endpoint.pages.views import Row, View, flatten, make_thing_view, pick
 from endpoint.pages.wording import write_date
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.ask import iri as make_iri
@@ -45,7 +46,11 @@ _SECTIONS: Final = ("thing", "sites", "involvements", "fundings", "figures", "ob
 # A list of more technologies than these says so with an ellipsis.
 _TECHNOLOGIES_SHOWN: Final = 3
 _templates: Final = Environment(
-    loader=PackageLoader("endpoint"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+    loader=PackageLoader("endpoint"),
+    autoescape=select_autoescape(),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    extensions=[CheckedLinks],
 )
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from endpoint.pages.links import find_href, to_path
 from endpoint.pages.wording import write_amount, write_date, write_period
 from endpoint.sparql.ask import Term
-from kg.terms import BASE, THING
 
-__all__ = ["Citations", "Row", "ThingView", "View", "flatten", "make_thing_view", "pick", "to_path"]
+__all__ = ["Citations", "Row", "ThingView", "View", "flatten", "make_thing_view", "pick"]
 
 Row = Mapping[str, str]
 View = dict[str, Any]
@@ -108,17 +108,6 @@ def pick(row: Row, name: str, language: str) -> str:
     """The label in the language, else in the other one, else the end of the IRI."""
     other = "en" if language == "de" else "de"
     return row.get(f"{name}_{language}") or row.get(f"{name}_{other}") or row.get(name, "").rpartition("/")[2]
-
-
-def to_path(iri: str) -> str:
-    """The local path of the document of one of our IRIs, with the place in it; empty for any other IRI.
-
-    >>> to_path("https://w3id.org/chap/id/organisation/de-holm"), to_path("https://w3id.org/chap/def#Hub")
-    ('/doc/organisation/de-holm', '/def#Hub')
-    """
-    if iri.startswith(THING):
-        return "/doc/" + iri.removeprefix(THING).partition("#")[0]
-    return "/" + iri.removeprefix(BASE) if iri.startswith(BASE) else ""
 
 
 def make_thing_view(
@@ -296,10 +285,10 @@ class _Builder:
         text = pick(row, "label", self.language) if row.get("label_de") or row.get("label_en") else value
         if is_date:
             text = write_date(value, self.language)
-        local = to_path(value)
-        outside = value if row.get("value_kind") == "uri" and not local else ""
-        shown = text.removeprefix("https://").removeprefix("http://").rstrip("/") if outside else text
-        return {"text": shown, "href": local or outside, "sources": self.citations.cite(group)}
+        href = find_href(value) if row.get("value_kind") == "uri" else to_path(value)
+        is_outside = href and not href.startswith("/")
+        shown = text.removeprefix("https://").removeprefix("http://").rstrip("/") if is_outside else text
+        return {"text": shown, "href": href, "sources": self.citations.cite(group)}
 
     def _site(self, row: Row) -> View:
         place = pick(row, "place", self.language) if row.get("place") else ""

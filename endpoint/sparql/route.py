@@ -20,7 +20,7 @@ from endpoint.http.bodies import find_length, read_body
 from endpoint.http.budget import FairShare
 from endpoint.http.negotiation import negotiate_media_type, read_accept
 from endpoint.http.problems import Problem, as_problem, problem_response
-from endpoint.http.responses import choose_caching
+from endpoint.http.responses import choose_caching, write_header
 from endpoint.operations.observe import QueryLog, QueryObserver
 from endpoint.sparql.ask import Asker, Term, iri
 from endpoint.sparql.engine import Engine, Result
@@ -224,7 +224,7 @@ class SparqlRoute:
                 found["chap-rows"] = str(answer.rows)
             is_worth_it = answer.rows == 0 or seconds > _WORTH_A_HINT_S
             if is_worth_it and (hints := find_hints(text, _find_vocabulary(release))):
-                found["chap-hint"] = "; ".join(hints).encode("ascii", "backslashreplace").decode()
+                found["chap-hint"] = write_header("; ".join(hints))
             return [(name.encode(), value.encode("latin-1")) for name, value in found.items()]
 
         delivery = Delivery(

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from endpoint.http.negotiation import read_accept
 from endpoint.http.problems import Problem
-from endpoint.http.responses import choose_caching
+from endpoint.http.responses import choose_caching, write_header
 from endpoint.http.target import read_path
 from endpoint.sparql.engine import Result
 from endpoint.sparql.formats import GRAPHS, Format, choose_format
@@ -160,7 +160,7 @@ async def _write(request: Request) -> Response:
             )
         is_address = graph.startswith(_name_directly(request, ""))
         location = graph if is_address else f"{settings.base_url}/graph-store?graph={quote(graph, safe=':/')}"
-        return await desk.carry_out(task, request.headers, request.query_params, location=location)
+        return await desk.carry_out(task, request.headers, request.query_params, location=write_header(location))
 
 
 def _find_graph(request: Request) -> str:
