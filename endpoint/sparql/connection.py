@@ -131,7 +131,9 @@ class WorkerConnection(asyncio.BufferedProtocol):
                 self.is_dropping = False
                 self._overseer.note_done(self)
             elif kind is FrameKind.READY:
-                self.ready.set_result(frame)
+                # Nobody waits for it any more where the server stops.
+                if not self.ready.done():
+                    self.ready.set_result(frame)
             else:
                 self.jobs[0].receive(frame)
         if self.jobs and self.jobs[0].held_bytes > _HIGH_WATER and not self.is_paused and self._transport is not None:
