@@ -52,7 +52,7 @@ def _describe_lag(request: Request) -> dict[str, object]:
         "feed_steps_behind": lag.feed_steps,
         "seconds_behind": round(lag.seconds(), 3),
     }
-    return described | ({"trouble": trouble} if trouble is not None and lag else {})
+    return described | ({"trouble": request.app.state.hider.hide(trouble)} if trouble is not None and lag else {})
 
 
 routes = [Route("/health/live", _live), Route("/health/ready", _ready)]
