@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from endpoint.federation.calls import find_calls
 from endpoint.http.problems import Problem
-from endpoint.reader.reading import Place, Reading, Token, TooDeep, Unreadable, read
+from endpoint.reader.chains import find_long_chain
+from endpoint.reader.reading import Place, Reading, TooDeep, Unreadable, read
 from endpoint.reader.shapes import Stencil, cut_stencil, find_shape
 from endpoint.reader.terminals import VOLATILE, Kind
 from endpoint.sparql.failures import syntax_problem
@@ -23,14 +24,12 @@ from endpoint.sparql.frames import Call
 from kg.allowlist import OutsideEndpoint
 from kg.errors import QueryRefused
 
-__all__ = ["Form", "Inspection", "Limits", "check_chains", "inspect_query", "inspect_unhurried", "too_deep"]
+__all__ = ["Form", "Inspection", "Limits", "inspect_query", "inspect_unhurried"]
 
 Form: TypeAlias = Literal["select", "ask", "construct", "describe"]
 
 _FORMS: Final[dict[str, Form]] = {"SELECT": "select", "ASK": "ask", "CONSTRUCT": "construct", "DESCRIBE": "describe"}
 _UPDATES: Final = frozenset(["INSERT", "DELETE", "CLEAR", "CREATE", "DROP", "COPY", "MOVE", "ADD", "WITH", "LOAD"])
-# Words that nest or chain in the engine as operators do.
-_CHAINING: Final = frozenset(["UNION", "OPTIONAL", "MINUS", "FILTER", "BIND", "LATERAL", "GRAPH", "EXISTS"])
 _WORD: Final = re.compile(r"[A-Za-z]+")
 
 # What is known of shapes of queries that may be evaluated.
@@ -91,7 +90,7 @@ def inspect_query(text: str, *, limits: Limits) -> Inspection:
     try:
         reading = read(text, "QueryUnit", base=limits.base, depth=limits.depth)
     except TooDeep as error:
-        raise too_deep("brackets deep", limits.depth, error.place) from error
+        raise _too_deep("brackets deep", limits.depth, error.place) from error
     except Unreadable as error:
         raise _explain(error) from error
     inspection = _inspect(reading, limits)
@@ -100,30 +99,6 @@ def inspect_query(text: str, *, limits: Limits) -> Inspection:
             _KNOWN.clear()
         _KNOWN[shape.skeleton, limits] = (cut, inspection)
     return inspection
-
-
-def check_chains(reading: Reading, tokens: Iterable[tuple[int, Token]], *, operators: int) -> None:
-    """See to it that no chain is so long that it would end the engine's process.
-
-    Args:
-        reading: what the tokens are of.
-        tokens: numbers and tokens.
-        operators: how many operators may stand in one pair of brackets.
-
-    Raises:
-        Problem: 400, there are more.
-    """
-    counts = [0]
-    for at, token in tokens:
-        kind = token.kind
-        if kind is Kind.OPEN:
-            counts.append(0)
-        elif kind is Kind.CLOSE:
-            counts.pop()
-        elif (kind is Kind.OPERATOR and token.text != "^^") or (kind is Kind.WORD and token.text in _CHAINING):
-            counts[-1] += 1
-            if counts[-1] > operators:
-                raise too_deep("operators long inside one pair of brackets", operators, reading.locate(at))
 
 
 def _check_length(text: str, limits: Limits) -> None:
@@ -135,7 +110,9 @@ def _check_length(text: str, limits: Limits) -> None:
 
 def _inspect(reading: Reading, limits: Limits) -> Inspection:
     tokens = reading.tokens
-    check_chains(reading, enumerate(tokens), operators=limits.operators)
+    at = find_long_chain(tokens, limit=limits.operators)
+    if at is not None:
+        raise _too_deep("operators long inside one pair of brackets", limits.operators, reading.locate(at))
     form = _FORMS[tokens[0].text]
     words = {each.text for each in tokens if each.kind is Kind.WORD}
     is_volatile = bool(words & VOLATILE) or (form == "construct" and _makes_blank_nodes(reading))
@@ -166,7 +143,7 @@ def _explain(error: Unreadable) -> Problem:
     return syntax_problem(str(error), error.place.line, error.place.column, error.near)
 
 
-def too_deep(what: str, limit: int, place: Place) -> Problem:
+def _too_deep(what: str, limit: int, place: Place) -> Problem:
     """A text nests or chains further than there is room for."""
     detail = f"The query is more than {limit} {what}. Split it, or use VALUES or IN for long lists."
     members = {"limit": limit, "line": place.line, "column": place.column}

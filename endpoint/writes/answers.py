@@ -19,6 +19,7 @@ _STATUS: Final = {
     "query-syntax": 400,
     "query": 400,
     "query-refused": 403,
+    "query-too-deep": 400,
     "write-invalid": 400,
     "bad-parameter": 400,
     "write-forbidden": 403,
@@ -40,7 +41,9 @@ def answer_write(event: Event, job: Job, *, location: str = "") -> Response:
         Problem: it was not; nothing has changed.
     """
     if event.event == "failed":
-        members = {"graph": job.graph} if job.graph else {}
+        members: dict[str, object] = {"graph": job.graph} if job.graph else {}
+        if event.line:
+            members |= {"line": event.line, "column": event.column}
         status = _STATUS.get(event.code, 500)
         retry = {"Retry-After": "10"} if status == 503 else {}
         raise Problem(event.code, status, event.message, members=members, headers=retry)

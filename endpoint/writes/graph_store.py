@@ -36,7 +36,7 @@ from endpoint.writes.desk import Desk, Task
 from endpoint.writes.messages import Part
 from endpoint.writes.multipart import MULTIPART_TYPE, split_parts
 from endpoint.writes.spool import spool_body
-from endpoint.writes.updates import inspect_update
+from endpoint.writes.updates import decode_update
 from kg.errors import InvalidIri
 from kg.graphs import GraphState, find_state, load_graphs
 from kg.queries import load_query
@@ -143,7 +143,7 @@ async def _write(request: Request) -> Response:
             if parse_content_type(request.headers.get("content-type")) != UPDATE_TYPE:
                 raise _unsupported(f"PATCH takes {UPDATE_TYPE}.", [UPDATE_TYPE])
             await spool_body(request.receive, request.headers, path, limit=settings.max_body_mib * _MIB)
-            text = inspect_update(path.read_bytes(), settings)
+            text = decode_update(path.read_bytes())
             task = Task(verb="patch", graph=graph, token=token, text=text)
         else:
             content_type = request.headers.get("content-type")

@@ -63,12 +63,14 @@ class Event:
 
     ``done``: the counts and digests of kg.transaction.Outcome; ``violations`` says how many there are, and ``report``
     is the report in the media type asked for, where there are some or it was a dry run; ``timings`` are milliseconds by
-    step. ``failed``: code and message.
+    step. ``failed``: code and message, and of an update the place (both from 1; 0 is none).
     """
 
     event: Literal["ready", "committing", "done", "failed"]
     code: str = ""
     message: str = ""
+    line: int = 0
+    column: int = 0
     release: str = ""
     is_new: bool = False
     added: int = 0

@@ -162,6 +162,7 @@ def _spawn(theirs: socket.socket, errors: IO[bytes], settings: EndpointSettings)
         [
             *(sys.executable, "-m", "endpoint.writes.worker"),
             *(str(descriptor), str(settings.write_memory_mib * _MIB), str(settings.write_max_depth)),
+            *(str(settings.query_max_depth), str(settings.query_max_operators)),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -12,24 +12,23 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pyoxigraph as ox
 
-from endpoint.reader.operations import Operation
-from endpoint.reader.reading import Unreadable, read
-from endpoint.reader.terminals import Kind
-from endpoint.reader.update import find_operations
+from endpoint.reader.grammar import load_grammar
 from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
 from endpoint.writes.evaluate import carry_out
 from endpoint.writes.messages import Event, Job, Verb, decode_job, encode
+from endpoint.writes.reading import UpdateLimits, UpdateRefused, read_operations
 from endpoint.writes.reports import write_report
 from endpoint.writes.using import give_dataset
 from kg.candidate import Apply
 from kg.draft import Draft
-from kg.errors import GraphMissing, KgError, QueryRefused, QuerySyntaxError
+from kg.errors import GraphMissing, KgError
 from kg.graphs import find_state
 from kg.rdfio import make_graph
 from kg.settings import KgSettings, load_settings
@@ -42,30 +41,45 @@ __all__ = ["main"]
 _STACK_BYTES: Final = 256 * 1024 * 1024
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Limits:
+    """How much memory a write may have, how deep its document may be, and how deep its update."""
+
+    memory_bytes: int
+    document_depth: int
+    update: UpdateLimits
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Run the writer: ``DESCRIPTOR MEMORY_BYTES MAX_DEPTH``."""
-    descriptor, memory_bytes, max_depth = (int(each) for each in arguments)
+    """Run the writer: ``DESCRIPTOR MEMORY_BYTES DOCUMENT_DEPTH UPDATE_DEPTH UPDATE_OPERATORS``."""
+    descriptor, memory_bytes, document_depth, update_depth, update_operators = (int(each) for each in arguments)
+    limits = _Limits(
+        memory_bytes=memory_bytes,
+        document_depth=document_depth,
+        update=UpdateLimits(depth=update_depth, operators=update_operators),
+    )
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     leave_network()
     connection = socket.socket(fileno=descriptor)
     threading.Thread(target=end_with_server, args=(connection,), daemon=True).start()
     # Parsers and the engine recurse: a deep stack is only address space until it is used.
     threading.stack_size(_STACK_BYTES)
-    serving = threading.Thread(target=_serve, args=(connection, memory_bytes, max_depth))
+    serving = threading.Thread(target=_serve, args=(connection, limits))
     serving.start()
     serving.join()
 
 
-def _serve(connection: socket.socket, memory_bytes: int, max_depth: int) -> None:
+def _serve(connection: socket.socket, limits: _Limits) -> None:
     try:
         settings = load_settings()
         if not settings.is_plain:
             load_shapes(settings.shapes_dir, settings.ontology_dir)
+        load_grammar()
         connection.sendall(encode(Event(event="ready")))
         with connection.makefile("rb") as jobs:
             for line in jobs:
-                limit_memory(memory_bytes)
-                connection.sendall(encode(_carry_out(decode_job(line), settings, connection, max_depth)))
+                limit_memory(limits.memory_bytes)
+                connection.sendall(encode(_carry_out(decode_job(line), settings, connection, limits)))
     except KgError as error:
         # Before the first job: shapes or settings are no good.
         connection.sendall(encode(Event(event="failed", code=error.code, message=str(error))))
@@ -73,12 +87,12 @@ def _serve(connection: socket.socket, memory_bytes: int, max_depth: int) -> None
         os._exit(0)  # the server is gone, and nobody is left to tell
 
 
-def _carry_out(job: Job, settings: KgSettings, connection: socket.socket, max_depth: int) -> Event:
+def _carry_out(job: Job, settings: KgSettings, connection: socket.socket, limits: _Limits) -> Event:
     try:
         outcome = write(
             settings,
             Write(
-                apply=_make_change(job, max_depth),
+                apply=_make_change(job, limits),
                 writer=Writer(name=job.writer, graphs=job.prefixes),
                 expected=tuple(
                     Expected(graph=each.graph, digests=frozenset(each.digests), any=each.any, negated=each.negated)
@@ -89,48 +103,32 @@ def _carry_out(job: Job, settings: KgSettings, connection: socket.socket, max_de
             on_commit=lambda: connection.sendall(encode(Event(event="committing"))),
         )
         return _tell(outcome, job)
+    except UpdateRefused as error:
+        line, column = error.place
+        return Event(event="failed", code=error.problem, message=str(error), line=line, column=column)
     except KgError as error:
         return Event(event="failed", code=error.code, message=str(error))
 
 
-def _make_change(job: Job, max_depth: int) -> Apply:
+def _make_change(job: Job, limits: _Limits) -> Apply:
     """What a job does to a store; what it brings is read at once, before anything is locked or copied."""
-    if job.verb == "update":
-        operations = give_dataset(_read_operations(job), using=job.using, using_named=job.using_named)
-        return partial(carry_out, operations)
+    if job.verb in ("update", "patch"):
+        operations = read_operations(job.text, base=job.base_iri, limits=limits.update)
+        if job.graph is not None:
+            return partial(carry_out, operations, alone=make_graph(job.graph))
+        return partial(carry_out, give_dataset(operations, using=job.using, using_named=job.using_named))
     assert job.graph is not None
     graph = make_graph(job.graph)
-    if job.verb == "patch":
-        return partial(carry_out, _read_operations(job), alone=graph)
     quads = [
         quad
         for part in job.parts
         for quad in parse_document(
             Document(path=Path(part.path), media_type=part.media_type, base_iri=job.base_iri),
             graph=graph,
-            max_depth=max_depth,
+            max_depth=limits.document_depth,
         )
     ]
     return partial(_put_quads, graph=graph, quads=quads, verb=job.verb)
-
-
-def _read_operations(job: Job) -> tuple[Operation, ...]:
-    """What an update says.
-
-    Raises:
-        QuerySyntaxError: it is none.
-        QueryRefused: it would make this process send requests.
-    """
-    try:
-        reading = read(job.text, "UpdateUnit", base=job.base_iri)
-        operations = find_operations(reading)
-    except Unreadable as error:
-        place = f"line {error.place.line}, column {error.place.column}"
-        raise QuerySyntaxError(f"the update is no SPARQL at {place}: {error}") from error
-    # The server looks first; who evaluates does not rely on it.
-    if any(token.kind is Kind.WORD and token.text == "SERVICE" for token in reading.tokens):
-        raise QueryRefused("an update asks no other endpoint: ask it yourself and put its answer into VALUES")
-    return operations
 
 
 def _put_quads(draft: Draft, *, graph: ox.NamedNode | ox.DefaultGraph, quads: Sequence[ox.Quad], verb: Verb) -> None:

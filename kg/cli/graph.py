@@ -188,7 +188,10 @@ def _inspect(text: str) -> None:
 
     settings = load_settings()
     limits = Limits(
-        bytes_=settings.query_max_kib * 1024, depth=settings.query_max_depth, operators=settings.query_max_operators
+        bytes_=settings.query_max_kib * 1024,
+        depth=settings.query_max_depth,
+        operators=settings.query_max_operators,
+        base=f"{settings.base_url}/sparql",
     )
     try:
         inspect_query(text, limits=limits)
