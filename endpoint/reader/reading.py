@@ -28,6 +28,9 @@ _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _CLOSED: Final = "closed"
 _NEAR: Final = 24
 _MOST_EXPECTED: Final = 8
+# How many characters the IRIs of a text may have, written out.
+_ROOM: Final = 100_000
+_ROOM_PER_CHARACTER: Final = 20
 _LOCAL_ESCAPES: Final = str.maketrans("", "", "\\")
 # What is told apart from what stands around it; all other rules are only ways to write.
 _KEPT: Final = frozenset(
@@ -219,6 +222,7 @@ class _Reader:
         self._contents: list[int] = []
         self._size = 0
         self._depth = 0
+        self._room = _ROOM + _ROOM_PER_CHARACTER * len(text)
         self._most_depth = depth
         root = Node(unit, 0)
         self._nodes = [root]
@@ -377,9 +381,16 @@ class _Reader:
 
     def _resolve(self, written: str, at: int) -> str:
         try:
-            return resolve(written[1:-1], self._base)
+            return self._write_out(resolve(written[1:-1], self._base), at)
         except IriRefused as error:
             raise self._fail(str(error), at) from None
+
+    def _write_out(self, iri: str, at: int) -> str:
+        """The IRI, where there is room for one more that long: a short name may stand for it a thousand times."""
+        self._room -= len(iri)
+        if self._room < 0:
+            raise self._fail("the text becomes too long here, with all of its IRIs written out; shorten them", at)
+        return iri
 
     def _expand(self, written: str, at: int) -> str:
         prefix, _, local = written.partition(":")
@@ -388,7 +399,7 @@ class _Reader:
             detail = f"the prefix {prefix + ':'!r} is not declared; begin with PREFIX {prefix}: <...>"
             raise self._fail(detail, at)
         try:
-            return resolve(namespace + local.translate(_LOCAL_ESCAPES), self._base)
+            return self._write_out(resolve(namespace + local.translate(_LOCAL_ESCAPES), self._base), at)
         except IriRefused as error:
             raise self._fail(f"{written} stands for what is no IRI: {error}", at) from None
 

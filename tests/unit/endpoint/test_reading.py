@@ -84,6 +84,19 @@ def test_no_text_is_too_deep() -> None:
     assert len(read(text, "QueryUnit", base=BASE).tokens) == 2 * depth + 7
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"PREFIX a: <urn:{'x' * 20_000}> ASK {{ {'a: a: a: .' * 9_000} }}",
+        f"BASE <urn:{'x' * 20_000}> {' '.join(f'PREFIX a{n}: <#>' for n in range(9_000))} ASK {{}}",
+        f"BASE <urn:{'x' * 20_000}> ASK {{ {'<#><#><#>.' * 9_000} }}",
+    ],
+)
+def test_a_text_that_would_become_a_thousand_times_as_long_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable, match="written out"):
+        read(text, "QueryUnit", base=BASE)
+
+
 def test_a_place_in_our_text_is_found_in_the_text_as_it_came() -> None:
     reading = read("PREFIX a: <b:>\nASK{?s a:x '''y\nz''' . ?q ?r 1}", "QueryUnit", base=BASE)
     assert reading.text == "ASK { ?s <b:x> '''y\nz''' . ?q ?r 1 }"
