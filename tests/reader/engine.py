@@ -12,6 +12,11 @@ from typing import Final, Literal, TypeAlias
 
 import pyoxigraph as ox
 
+from endpoint.reader.update import read_update
+from endpoint.writes.evaluate import carry_out
+from kg.draft import Draft
+from kg.errors import KgError, QuerySyntaxError
+
 __all__ = ["BASE", "Engine", "Outcome", "run_engine"]
 
 BASE: Final = "http://base.example/sparql"
@@ -104,13 +109,9 @@ def _carry_out(verb: str, text: str) -> Outcome:
         if verb == "update":
             store.update(text, base_iri=BASE)
         else:
-            _carry_out_operations(store, text)
+            carry_out(read_update(text, base=BASE), Draft(store))
         return ("rows", tuple(sorted(_BLANK.sub("_:b", str(quad)) for quad in store)))
-    except SyntaxError as error:
-        return ("syntax", (error.msg or "",))
-    except (OSError, RuntimeError, ValueError) as error:
+    except (SyntaxError, QuerySyntaxError) as error:
+        return ("syntax", (getattr(error, "msg", None) or str(error),))
+    except (OSError, RuntimeError, ValueError, KgError) as error:
         return ("error", (str(error),))
-
-
-def _carry_out_operations(store: ox.Store, text: str) -> None:
-    raise NotImplementedError
