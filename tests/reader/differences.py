@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+import pyoxigraph as ox
 
 from endpoint.http.problems import Problem
 from endpoint.reader.reading import Unit, Unreadable, read
@@ -15,10 +17,20 @@ from tests.reader.engine import BASE, Engine, Outcome
 from tests.reader.listening import Listener
 from tests.reader.texts import Made, Way
 
-__all__ = ["LIMITS", "Claims", "Tally", "claim_by_tokens", "find_broken_claims", "find_differences"]
+__all__ = [
+    "LIMITS",
+    "Claims",
+    "Tally",
+    "claim_by_tokens",
+    "claim_graphs_by_tokens",
+    "find_broken_claims",
+    "find_differences",
+    "find_graphs_beyond",
+]
 
 LIMITS: Final = Limits(bytes_=1_000_000, depth=1_000, operators=10_000, base=BASE)
 _MANY: Final = 300
+_BEFORE_GRAPHS: Final = frozenset(["GRAPH", "WITH", "TO", "COPY", "MOVE", "ADD", "CLEAR", "DROP", "SILENT", "INTO"])
 
 
 @dataclass
@@ -111,6 +123,40 @@ def claim_by_tokens(text: str) -> Claims | None:
             words.add(found.group().upper())
         at = found.end()
     return Claims(has_service=bool(words & {"SERVICE", "LOAD"}), is_volatile=bool(words & VOLATILE))
+
+
+def claim_graphs_by_tokens(text: str, prefixes: Mapping[str, str]) -> frozenset[str] | None:
+    """The graphs that an update names, by its longest tokens alone; None where it may change any, or is no token."""
+    graphs: set[str] = set()
+    at, before = 0, ""
+    while (at := SKIPPED.match(text, at).end()) < len(text):  # type: ignore[union-attr]
+        found = TOKEN.match(text, at)
+        if found is None:
+            return None
+        token, at = found.group(), found.end()
+        if found.lastgroup == "WORD" and token.upper() in ("ALL", "NAMED", "DEFAULT"):
+            return None
+        if found.lastgroup == "VAR" and before == "GRAPH":
+            return None
+        if before in _BEFORE_GRAPHS and found.lastgroup == "IRIREF":
+            graphs.add(token)
+        if before in _BEFORE_GRAPHS and found.lastgroup == "NAME":
+            prefix, _, local = token.partition(":")
+            if prefix not in prefixes:
+                return None
+            graphs.add(f"<{prefixes[prefix]}{local}>")
+        before = token.upper() if found.lastgroup == "WORD" else ""
+    return frozenset(graphs)
+
+
+def find_graphs_beyond(text: str, graphs: frozenset[str], engine: Engine) -> Iterator[str]:
+    """The quads in named graphs that an update changes, as the engine reads it, beyond those which it is said to."""
+    untouched, changed = engine.update("CLEAR SILENT GRAPH <urn:none>"), engine.update(text)
+    if changed[0] == "rows":
+        lines = " .\n".join([*({*untouched[1]} ^ {*changed[1]}), ""])
+        for quad in ox.parse(lines, format=ox.RdfFormat.N_QUADS):
+            if isinstance(quad.graph_name, ox.NamedNode) and str(quad.graph_name) not in graphs:
+                yield f"changes {quad}, and names {sorted(graphs)}"
 
 
 def find_broken_claims(text: str, claims: Claims, engine: Engine, listener: Listener) -> Iterator[str]:

@@ -14,10 +14,19 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from endpoint.http.problems import Problem
-from endpoint.reader.reading import Unit
+from endpoint.reader.reading import Unit, Unreadable, read
 from endpoint.sparql.guard import inspect_query
-from tests.reader.differences import LIMITS, Claims, Tally, claim_by_tokens, find_broken_claims, find_differences
-from tests.reader.engine import Engine, run_engine
+from tests.reader.differences import (
+    LIMITS,
+    Claims,
+    Tally,
+    claim_by_tokens,
+    claim_graphs_by_tokens,
+    find_broken_claims,
+    find_differences,
+    find_graphs_beyond,
+)
+from tests.reader.engine import BASE, Engine, run_engine
 from tests.reader.listening import Listener
 from tests.reader.texts import Made, Trap, made_texts
 
@@ -78,6 +87,26 @@ def test_without_a_reader_chance_would_pass_for_an_answer(text: str, listener: L
     assert claims is not None
     assert not claims.is_volatile
     assert any([*find_broken_claims(text, claims, engine, listener)] for _ in range(ATTEMPTS))
+
+
+@pytest.mark.parametrize("text", CORPUS["graph"])
+def test_an_update_that_once_was_read_otherwise_does_what_is_read_or_nothing(
+    text: str, listener: Listener, engine: Engine
+) -> None:
+    with suppress(Unreadable):
+        reading = read(_fill(text, listener), "UpdateUnit", base=BASE)
+        outcome = engine.carry_out(reading.text)
+        assert outcome[0] == "rows"
+        assert outcome == engine.update(reading.text)
+
+
+@pytest.mark.parametrize("text", CORPUS["graph"])
+def test_without_a_reader_an_update_would_change_what_it_does_not_name(
+    text: str, listener: Listener, engine: Engine
+) -> None:
+    graphs = claim_graphs_by_tokens(_fill(text, listener), Trap(listener.url).prefixes)
+    assert graphs is not None
+    assert [*find_graphs_beyond(_fill(text, listener), graphs, engine)]
 
 
 def _fill(text: str, listener: Listener) -> str:

@@ -77,10 +77,15 @@ class Trap:
         )  # fmt: skip
 
     @property
+    def prefixes(self) -> dict[str, str]:
+        """The namespaces of all prefixes."""
+        known = {"e1": "urn:", "g": "urn:", "GRAPHg": "urn:", "a": "http://e.example/", "INTOg": "urn:", "": "urn:"}
+        return {each: known.get(each, f"{self.url}/") for each in PREFIXES}
+
+    @property
     def prologue(self) -> str:
         """Declarations of all prefixes."""
-        spaces = {"e1": "urn:", "g": "urn:", "GRAPHg": "urn:", "a": "http://e.example/", "INTOg": "urn:", "": "urn:"}
-        return " ".join(f"PREFIX {each}: <{spaces.get(each, self.url + '/')}>" for each in PREFIXES)
+        return " ".join(f"PREFIX {prefix}: <{namespace}>" for prefix, namespace in self.prefixes.items())
 
 
 @dataclass(frozen=True)
