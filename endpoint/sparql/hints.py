@@ -1,11 +1,16 @@
-"""Hints for a query that uses a class or property which the release does not have: why a result is empty."""
+"""Hints for a query that uses a class or property which the release does not have: why a result is empty.
+
+They are found on the event loop, so the work is bounded whatever the text: a text of some length is read, and each of
+a few of its terms is compared with a bounded number of names.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from rapidfuzz import fuzz, process
 
 from endpoint.sparql.lexer import Kind, iter_tokens
 
@@ -13,8 +18,14 @@ __all__ = ["Vocabulary", "find_hints"]
 
 _NEAR: Final = 3
 _MOST: Final = 5
-# A term that is longer than this is none that somebody misspelt.
+# A text that is longer was written by no hand that could use a hint.
+_LONGEST_TEXT: Final = 16 * 1024
+# A name that is longer than this is none that somebody misspelt; two of this length are compared in 0.1 us.
+_LONGEST_NAME: Final = 64
 _LONGEST: Final = 200
+# With more of them than a release of ours will ever have, none is compared: only the very same name is near.
+_MOST_NAMES: Final = 10_000
+_LEAST_LIKENESS: Final = 65
 _RDF_TYPE: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 # Words after which an IRI is no term of a pattern.
 _OUTSIDE: Final = frozenset(["PREFIX", "BASE", "FROM", "NAMED", "GRAPH", "SERVICE"])
@@ -23,12 +34,16 @@ _OUTSIDE: Final = frozenset(["PREFIX", "BASE", "FROM", "NAMED", "GRAPH", "SERVIC
 class Vocabulary:
     """The classes and properties that a release uses, by the names that they are looked for."""
 
-    def __init__(self, terms: Iterable[str]) -> None:
+    def __init__(self, terms: Iterable[str], *, measure: Callable[..., float] = fuzz.ratio) -> None:
+        """Take the terms; ``measure`` gives the likeness of two names, up to 100."""
+        self.measure = measure
         self.terms = frozenset(terms)
         self.namespaces = frozenset(_split(term)[0] for term in self.terms)
         self.by_name: dict[str, list[str]] = {}
         for term in sorted(self.terms):
             self.by_name.setdefault(_split(term)[1].casefold(), []).append(term)
+        names = [name for name in self.by_name if len(name) <= _LONGEST_NAME]
+        self.names = names if len(names) <= _MOST_NAMES else []
 
 
 def find_hints(text: str, vocabulary: Vocabulary) -> list[str]:
@@ -40,34 +55,45 @@ def find_hints(text: str, vocabulary: Vocabulary) -> list[str]:
     >>> find_hints("PREFIX x: <urn:v#> ASK { ?a x:mebmer ?b }", Vocabulary(["urn:v#member"]))
     ['x:mebmer is no class or property of this release; near: x:member']
     """
-    prefixes, iris = _read_iris(text)
+    if len(text) > _LONGEST_TEXT:
+        return []
+    prefixes: dict[str, str] = {}
     hints: list[str] = []
-    for iri in dict.fromkeys(iris):
-        if iri in vocabulary.terms or iri == _RDF_TYPE or len(iri) > _LONGEST:
-            continue
+    for iri in _iter_unknown(text, prefixes, vocabulary):
         if len(hints) == _MOST:
             break
-        near = _find_near(iri, vocabulary)
-        if near or _split(iri)[0] in vocabulary.namespaces:
+        # In a namespace of ours a rough likeness is worth a word; elsewhere only the same name is (http://schema.org).
+        is_ours = _split(iri)[0] in vocabulary.namespaces
+        near = vocabulary.by_name.get(_split(iri)[1].casefold(), [])[:_NEAR]
+        if not near and is_ours:
+            near = _find_near(iri, vocabulary)
+        if near or is_ours:
             words = f"; near: {', '.join(_compress(each, prefixes) for each in near)}" if near else ""
             hints.append(f"{_compress(iri, prefixes)} is no class or property of this release{words}")
     return hints
 
 
 def _find_near(iri: str, vocabulary: Vocabulary) -> list[str]:
-    namespace, name = _split(iri)
-    if not name:
+    name = _split(iri)[1].casefold()
+    if not name or len(name) > _LONGEST_NAME:
         return []
-    # In a namespace of ours a rough likeness is worth a word; elsewhere only the same name is (http://schema.org).
-    cutoff = 0.6 if namespace in vocabulary.namespaces else 0.95
-    names = get_close_matches(name.casefold(), list(vocabulary.by_name), n=_NEAR, cutoff=cutoff)
-    return [term for each in names for term in vocabulary.by_name[each]][:_NEAR]
+    found: list[tuple[str, Any, Any]] = process.extract(
+        name, vocabulary.names, scorer=vocabulary.measure, score_cutoff=_LEAST_LIKENESS, limit=_NEAR
+    )
+    return [term for each, _, _ in found for term in vocabulary.by_name[each]][:_NEAR]
 
 
-def _read_iris(text: str) -> tuple[dict[str, str], list[str]]:
-    """The prefixes of a query, and the absolute IRIs in its patterns, in order."""
-    prefixes: dict[str, str] = {}
-    iris: list[str] = []
+def _iter_unknown(text: str, prefixes: dict[str, str], vocabulary: Vocabulary) -> Iterator[str]:
+    """The IRIs of a query that are no terms of the vocabulary, each once."""
+    seen = {_RDF_TYPE}
+    for iri in _iter_iris(text, prefixes):
+        if iri not in seen and iri not in vocabulary.terms and len(iri) <= _LONGEST:
+            seen.add(iri)
+            yield iri
+
+
+def _iter_iris(text: str, prefixes: dict[str, str]) -> Iterator[str]:
+    """The absolute IRIs in the patterns of a query, in order; takes note of its prefixes."""
     before = ("", "")
     for token in iter_tokens(text):
         word_before, just_before = (word.upper() for word in before)
@@ -76,13 +102,12 @@ def _read_iris(text: str) -> tuple[dict[str, str], list[str]]:
             if word_before == "PREFIX":
                 prefixes[before[1].removesuffix(":")] = iri
             elif just_before not in _OUTSIDE and ":" in iri:
-                iris.append(iri)
+                yield iri
         elif token.kind is Kind.NAME and just_before not in _OUTSIDE:
             prefix, _, local = token.text.partition(":")
             if prefix in prefixes:
-                iris.append(prefixes[prefix] + re.sub(r"\\(.)", r"\1", local))
+                yield prefixes[prefix] + re.sub(r"\\(.)", r"\1", local)
         before = (before[1], token.text)
-    return prefixes, iris
 
 
 def _compress(iri: str, prefixes: Mapping[str, str]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from itertools import islice, permutations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rapidfuzz import fuzz
 
 from endpoint.sparql.hints import Vocabulary, find_hints
 
@@ -98,12 +99,41 @@ def test_every_known_term_is_silent_in_full_and_short(term: str) -> None:
     assert find_hints(f"PREFIX : <{namespace}> ASK {{ ?s :{term.removeprefix(namespace)} ?o }}", NEAR) == []
 
 
-def test_hints_are_quick_whatever_the_query() -> None:
-    crowd = Vocabulary(f"{DEF}{word}{number}" for word in ("cluster", "partner", "offer") for number in range(100))
-    text = f"PREFIX chap: <{DEF}> ASK {{ {' . '.join(f'?s chap:cluster{n}x ?o' for n in range(8_000))} }}"
-    started = time.process_time()
-    assert find_hints(text, crowd)
-    assert time.process_time() - started < 1
+class CountingMeasure:
+    """The measure, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, *names: str, **_: object) -> float:
+        self.calls += 1
+        return fuzz.ratio(*names)
+
+
+@pytest.mark.parametrize("length", [1_000, 16_000, 240_000])
+def test_comparisons_are_bounded_whatever_the_text(length: int) -> None:
+    measure = CountingMeasure()
+    crowd = Vocabulary((f"{DEF}partnerof{number}" for number in range(3_000)), measure=measure)
+    values = " ".join(f"<{DEF}{''.join(letters)}>" for letters in islice(permutations("partnerof"), length // 45))
+    find_hints(f"SELECT * {{ VALUES ?p {{ {values} }} }}", crowd)
+    # Five hints at most, each after one look at all names.
+    assert measure.calls <= 5 * 3_000
+    assert (measure.calls > 0) is (length <= 16_000)
+
+
+def test_names_are_not_compared_where_they_are_too_many() -> None:
+    measure = CountingMeasure()
+    crowd = Vocabulary((f"{DEF}partnerof{number}" for number in range(20_000)), measure=measure)
+    (found,) = find_hints(f"ASK {{ ?s <{DEF}partnerof> ?o }}", crowd)
+    assert "near" not in found
+    assert find_hints(f"ASK {{ ?s <{DEF}PARTNEROF7> ?o }}", crowd)[0].endswith(f"near: <{DEF}partnerof7>")
+    assert measure.calls == 0
+
+
+def test_misspelt_term_is_found_behind_many_names_of_things() -> None:
+    things = " ".join(f"<https://w3id.org/chap/id/organisation/de-{number}>" for number in range(200))
+    (found,) = find_hints(f"SELECT * {{ VALUES ?s {{ {things} }} ?s <{DEF}partnrOf> ?o }}", NEAR)
+    assert f"near: <{DEF}partnerOf>" in found
 
 
 def test_hints_are_short_whatever_the_term() -> None:
