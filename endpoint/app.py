@@ -256,6 +256,7 @@ def _pool_limits(settings: EndpointSettings) -> PoolLimits:
         reading=ReadingLimits(
             bytes_per_s=settings.client_least_kib_per_s * 1024, patience_s=settings.client_patience_s
         ),
+        idle_memory_bytes=settings.query_idle_memory_mib * _MIB,
     )
 
 

@@ -56,6 +56,9 @@ class EndpointSettings:
     query_long_after_s: float = field(default=1.0, metadata={"help": "seconds after which a query counts as long"})
     query_timeout_s: float = field(default=30.0, metadata={"help": "seconds after which a query is stopped"})
     query_memory_mib: int = field(default=1024, metadata={"help": "memory of one query, in MiB"})
+    query_idle_memory_mib: int = field(
+        default=256, metadata={"help": "memory that an idle process may keep, in MiB; one with more is replaced"}
+    )
     query_queue: int = field(default=64, metadata={"help": "queries that may wait for a process"})
     query_queue_wait_s: float = field(default=5.0, metadata={"help": "seconds a query waits for a process"})
     query_max_kib: int = field(default=256, metadata={"help": "length of a query, in KiB"})

@@ -6,8 +6,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = ["AnswerCache", "KeptAnswer"]
+
+# What an entry takes beside its bytes: many small ones are not free.
+_ENTRY_BYTES: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +66,4 @@ class AnswerCache:
 
     @staticmethod
     def _size(key: tuple[str, str], answer: KeptAnswer) -> int:
-        return len(key[1]) + len(answer.body)
+        return len(key[1]) + len(answer.body) + _ENTRY_BYTES

@@ -23,7 +23,11 @@ __all__ = ["Asker", "Row", "Term", "iri", "number", "text"]
 
 _JSON: Final = "application/sparql-results+json"
 _INTEGER: Final = "http://www.w3.org/2001/XMLSchema#integer"
-_REMEMBERED: Final = 256
+# Of the results that rows are read from; as rows they take three times as much.
+_REMEMBERED_BYTES: Final = 16 * 1024 * 1024
+_LARGEST_BYTES: Final = _REMEMBERED_BYTES // 4
+# What an entry takes beside its rows, whose bindings are short.
+_ENTRY_BYTES: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class Asker:
         self._releases = releases
         self._queries = queries
         self._share = share
-        self._remembered: OrderedDict[tuple[object, ...], list[Row]] = OrderedDict()
+        self._remembered: OrderedDict[tuple[object, ...], tuple[list[Row], int]] = OrderedDict()
+        self._remembered_bytes = 0
 
     async def select(self, query_id: str, /, *, release: str | None = None, **bindings: Term) -> list[Row]:
         """The rows of a stored SELECT; a variable without a value is absent from its row. Not to be changed.
@@ -81,18 +86,25 @@ class Asker:
         """
         release_id = self._releases.get(release).id
         key = (release_id, query_id, *sorted(bindings.items(), key=lambda each: each[0]))
-        rows = self._remembered.get(key)
-        if rows is None:
-            body = await self._run(query_id, _JSON, release_id, bindings)
-            rows = self._remembered[key] = [
-                {name: _parse_term(value) for name, value in row.items()}
-                for row in json.loads(body)["results"]["bindings"]
-            ]
-            while len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
-        else:
+        if key in self._remembered:
             self._remembered.move_to_end(key)
+            return self._remembered[key][0]
+        body = await self._run(query_id, _JSON, release_id, bindings)
+        rows = [
+            {name: _parse_term(value) for name, value in row.items()} for row in json.loads(body)["results"]["bindings"]
+        ]
+        self._remember(key, rows, len(body) + _ENTRY_BYTES)
         return rows
+
+    def _remember(self, key: tuple[object, ...], rows: list[Row], size: int) -> None:
+        """Keep rows, unless they would push out too many others; those used longest ago go."""
+        if size > _LARGEST_BYTES or key in self._remembered:
+            return
+        self._remembered[key] = (rows, size)
+        self._remembered_bytes += size
+        while self._remembered_bytes > _REMEMBERED_BYTES:
+            _, (_, dropped) = self._remembered.popitem(last=False)
+            self._remembered_bytes -= dropped
 
     async def construct(
         self, query_id: str, /, *, media_type: str, release: str | None = None, **bindings: Term

@@ -37,6 +37,7 @@ __all__ = [
 FRAME_BYTES: Final = 64 * 1024
 _HEADER: Final = struct.Struct(">BI")
 _ROWS: Final = struct.Struct(">q")
+_USUAL_HEAD_BYTES: Final = 2_048
 
 
 class FrameKind(IntEnum):
@@ -123,7 +124,9 @@ class Job:
     def decode(cls, body: bytes) -> Job:
         """The job in the body of a frame."""
         head, _, text = body.partition(b"\n")
-        store, media_type, default_graphs, named_graphs, bindings, calls = _decode_head(head)
+        # A head is as long as whoever asks makes it; a long one comes once, and is not worth the memory.
+        decode = _decode_head if len(head) <= _USUAL_HEAD_BYTES else _decode_head.__wrapped__
+        store, media_type, default_graphs, named_graphs, bindings, calls = decode(head)
         return cls(
             store=store,
             text=text.decode(),

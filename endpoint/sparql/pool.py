@@ -28,6 +28,7 @@ from endpoint.sparql.answer import Answer, StopReason
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
 from endpoint.sparql.failures import busy_problem, closing_problem
 from endpoint.sparql.frames import Conversion, Job
+from endpoint.sparql.memory import measure_memory
 from endpoint.sparql.places import Line, ReadingLimits, find_least_entitled, find_slowest
 
 __all__ = ["PoolLimits", "QueryPool"]
@@ -35,6 +36,8 @@ __all__ = ["PoolLimits", "QueryPool"]
 _log = getLogger(__name__)
 _RESTART_PAUSE_S: Final = 1.0
 _TICK_S: Final = 0.01
+# How long a worker may take to give back memory.
+_SETTLING_S: Final = 0.5
 # How long a worker may be at what nobody wants any more.
 _UNWANTED_S: Final = 0.1
 # Beyond that, queries that take no time only push each other off the processor's caches.
@@ -56,6 +59,7 @@ class PoolLimits:
     queue: int
     queue_wait_s: float
     reading: ReadingLimits
+    idle_memory_bytes: int
 
 
 class QueryPool:
@@ -70,6 +74,10 @@ class QueryPool:
         self._long: set[WorkerConnection] = set()
         # When the workers began their jobs that began one a moment ago: as many at once as there are cores.
         self._fresh: dict[WorkerConnection, float] = {}
+        # Workers that were at a query that takes time, and since when they are done: they may have kept much memory.
+        self._suspects: dict[WorkerConnection, float] = {}
+        # Those that have, until others are there in their place.
+        self._fat: set[WorkerConnection] = set()
         self._has_work = asyncio.Event()
         self._starting = 0
         self._store: str | None = None
@@ -187,7 +195,8 @@ class QueryPool:
 
     def note_done(self, worker: WorkerConnection) -> None:
         """A worker is over with a job (connection.Overseer)."""
-        self._fresh.pop(worker, None)
+        if self._fresh.pop(worker, None) is None:
+            self._suspects[worker] = time.monotonic()
         worker.begun = time.monotonic()
         if worker.is_lost or self._is_closed:
             return
@@ -220,6 +229,8 @@ class QueryPool:
         self._fresh.pop(worker, None)
         self._quick.discard(worker)
         self._long.discard(worker)
+        self._suspects.pop(worker, None)
+        self._fat.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
         if worker.jobs:
@@ -311,7 +322,13 @@ class QueryPool:
             worker.kill()
             await _bury(worker)
             return
-        if len(self._quick) >= self.limits.workers:
+        spare = next((each for each in self._fat if each in self._idle), None)
+        if len(self._quick) >= self.limits.workers and spare is not None:
+            self._idle.remove(spare)
+            self._quick.discard(spare)
+            self.stopped["memory"] += 1
+            spare.kill()
+        elif len(self._quick) >= self.limits.workers:
             # One that was at a long query came back meanwhile.
             worker.kill()
             return
@@ -322,7 +339,7 @@ class QueryPool:
     async def _keep_time(self) -> None:
         """One clock for all queries: most are over long before a timer of their own would be worth its making."""
         while True:
-            if not self._waiting and all(not each.jobs for each in self._quick | self._long):
+            if not self._waiting and not self._suspects and not any(each.jobs for each in self._quick | self._long):
                 self._has_work.clear()
                 await self._has_work.wait()
             await asyncio.sleep(_TICK_S)
@@ -340,9 +357,20 @@ class QueryPool:
         for answer in [each for each in self._waiting if now - each.started >= self.limits.queue_wait_s]:
             self._waiting.discard(answer)
             answer.refuse(busy_problem(f"No worker was free for {self.limits.queue_wait_s:g} s."))
+        self._look_at_memory(now)
         for worker in self._quick | self._long:
             if worker.jobs and worker not in self._fresh and not worker.is_lost:
                 self._judge(worker, now)
+
+    def _look_at_memory(self, now: float) -> None:
+        """Replace idle workers that have kept much, once they had time to give it back."""
+        due = [each for each, since in self._suspects.items() if now - since >= _SETTLING_S and each in self._idle]
+        for worker in due:
+            del self._suspects[worker]
+            if worker not in self._fat and measure_memory(worker.process.pid) > self.limits.idle_memory_bytes:
+                self._fat.add(worker)
+                self._starting += 1
+                self._run(self._replace_worker())
 
     def _judge(self, worker: WorkerConnection, now: float) -> None:
         """See whether what a worker is at has taken too long."""

@@ -12,6 +12,7 @@ import resource
 import socket
 import sys
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -35,6 +36,7 @@ from endpoint.sparql.frames import (
     encode_frame,
     encode_whole,
 )
+from endpoint.sparql.memory import give_back_memory
 from endpoint.sparql.rows import count_rows
 from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError, RemoteError
 from kg.rdfio import load_prefixes
@@ -48,6 +50,8 @@ __all__ = ["main"]
 _STACK_BYTES: Final = 256 * 1024 * 1024
 _OPEN_STORES: Final = 2
 _SMALL: Final = 2_000
+# In less time no job takes much memory.
+_LONG_S: Final = 0.05
 _POSITION: Final = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 _NEAR: Final = 24
 _TRUTH: Final = "__ASK_RETVAL"
@@ -110,7 +114,10 @@ class _Worker:
         """Answer until the server closes the connection."""
         self._connection.sendall(encode_frame(FrameKind.READY, bytes([self._has_no_network])))
         while (frame := self._next_frame()) is not None:
+            started = time.monotonic()
             self._take(frame)
+            if time.monotonic() - started > _LONG_S:
+                give_back_memory()
             if self._frames:
                 self._look_for_drop()
 
