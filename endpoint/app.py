@@ -40,6 +40,7 @@ from endpoint.operations.observe import QueryLog
 from endpoint.pages import about, editor, plain, site
 from endpoint.settings import EndpointSettings, read_secret
 from endpoint.sparql.ask import Asker
+from endpoint.sparql.confinement import Fence
 from endpoint.sparql.connection import WorkerOptions
 from endpoint.sparql.engine import Engine
 from endpoint.sparql.guard import Limits
@@ -98,10 +99,17 @@ def create_engine(settings: EndpointSettings, gateway: Gateway | None = None) ->
     return RemoteEngine(pool, options)
 
 
-def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None = None, *, is_plain: bool) -> ASGIApp:
+def create_app(
+    settings: EndpointSettings, pool: Engine, gateway: Gateway | None = None, *, fences: Fence, is_plain: bool
+) -> ASGIApp:
     """The application that serves the releases of the settings; it starts the engine and closes it.
 
-    Of a plain dataset (kg.settings) there is nothing but SPARQL, the graph store and the history.
+    Args:
+        settings: where, what, and within which limits.
+        pool: the engine, not started yet.
+        gateway: where SERVICE goes, if it goes anywhere.
+        fences: what processes get here, for what is said of the writer before it is first needed.
+        is_plain: of a plain dataset (kg.settings) there is nothing but SPARQL, the graph store and the history.
     """
     releases = ServedReleases(
         settings.releases_dir,
@@ -110,7 +118,7 @@ def create_app(settings: EndpointSettings, pool: Engine, gateway: Gateway | None
     )
     share = FairShare(budget_s=settings.client_budget_s, earned_per_s=settings.client_earned_per_s)
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"), share)
-    desk = Desk(settings, releases)
+    desk = Desk(settings, releases, fences)
     build = _build_digest()
     measured = metrics.Metrics(pool=pool, share=share, gateway=gateway)
     options = RouteOptions(
@@ -265,6 +273,7 @@ def _worker_options(settings: EndpointSettings, gateway: Gateway | None) -> Work
         memory_bytes=settings.query_memory_mib * _MIB,
         prefixes_path=(settings.ontology_dir / "prefixes.ttl").resolve(),
         attach=gateway.attach if gateway else None,
+        needs_fence=gateway is not None and not settings.federation_unfenced,
     )
 
 

@@ -20,6 +20,7 @@ from endpoint.app import create_app, create_engine, create_gateway
 from endpoint.operations.connections import Connections, plan_connections
 from endpoint.operations.observe import LogFormatter
 from endpoint.settings import EndpointSettings, load_settings, server_environment
+from endpoint.sparql.confinement import Fence, find_fences
 from endpoint.sparql.engine import Engine
 from kg.commit import recover
 from kg.errors import ReleaseDamaged, ReleaseError, SettingsError
@@ -47,10 +48,14 @@ def run(settings: EndpointSettings) -> None:
     os.execve(sys.executable, [sys.executable, "-m", "endpoint.server"], server_environment(settings))  # noqa: S606
 
 
-async def _serve(settings: EndpointSettings, gateway: Gateway | None, *, is_plain: bool, most_connections: int) -> None:
+async def _serve(
+    settings: EndpointSettings, gateway: Gateway | None, *, fences: Fence, is_plain: bool, most_connections: int
+) -> None:
     engine = create_engine(settings, gateway)
     connections = Connections(
-        create_app(settings, engine, gateway, is_plain=is_plain), port=settings.port, most=most_connections
+        create_app(settings, engine, gateway, fences=fences, is_plain=is_plain),
+        port=settings.port,
+        most=most_connections,
     )
     server = Server(
         connections,
@@ -135,6 +140,29 @@ def _check_releases(settings: EndpointSettings, *, is_plain: bool) -> None:
         check_mode(current, is_plain=is_plain)
 
 
+def _check_fences(fences: Fence, *, has_gateway: bool, is_unfenced_allowed: bool) -> None:
+    """Say what keeps query workers and the writer from the network.
+
+    Raises:
+        SettingsError: SERVICE is to be possible, and the kernel would keep a worker from nothing else.
+    """
+    granted = ", ".join(fences.names) or "none"
+    if has_gateway and not fences.holds_federation and not is_unfenced_allowed:
+        raise SettingsError(
+            "ENDPOINT_FEDERATION_FILE lets queries use SERVICE, and no fence would hold one that gets past the check "
+            f"of its text (the kernel grants: {granted}). Allow this program network namespaces, or seccomp and "
+            "Landlock (Linux 6.7 or newer); or set ENDPOINT_FEDERATION_UNFENCED=true and rely on that check alone"
+        )
+    _log.info("fences between the network and the processes for queries and writes: %s", granted)
+    if has_gateway and not fences.holds_federation:
+        _log.warning("only the check of its text keeps a query with SERVICE from all that this machine reaches")
+    elif not fences.holds:
+        _log.warning(
+            "only the check of their texts keeps queries and writes from the network: the kernel grants neither a "
+            "network namespace nor seccomp"
+        )
+
+
 def _clear_up(releases_dir: Path) -> None:
     """Put right what a change that was broken off left behind, so that what was published last is served.
 
@@ -163,6 +191,8 @@ def main() -> int:
         _check_releases(settings, is_plain=is_plain)
         gateway = create_gateway(settings)
         most_connections = plan_connections(settings)
+        fences = find_fences()
+        _check_fences(fences, has_gateway=gateway is not None, is_unfenced_allowed=settings.federation_unfenced)
     except SettingsError as error:
         _log.error("%s", error)
         return error.exit_code
@@ -171,7 +201,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 100)
-    asyncio.run(_serve(settings, gateway, is_plain=is_plain, most_connections=most_connections))
+    asyncio.run(_serve(settings, gateway, fences=fences, is_plain=is_plain, most_connections=most_connections))
     return 0
 
 

@@ -93,6 +93,13 @@ class EndpointSettings:
             "help": "allow-list of endpoints that SERVICE may name (TOML); `shipped` is that of CHAP, unset is none"
         },
     )
+    federation_unfenced: bool = field(
+        default=False,
+        metadata={
+            "help": "`true` allows SERVICE where the kernel puts no fence around query processes: "
+            "what gets past the check of a query there, reaches all that this machine reaches"
+        },
+    )
     cache_mib: int = field(default=64, metadata={"help": "memory for answers that were given once, in MiB"})
     log_queries: bool = field(default=False, metadata={"help": "`true` logs every query, as a line of JSON"})
     slow_query_s: float = field(default=10.0, metadata={"help": "seconds from which a query is logged as slow"})

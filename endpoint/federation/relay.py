@@ -3,8 +3,8 @@
 The engine calls an address of the loopback interface; a thread of the worker answers there. It asks the server to
 fetch (``endpoint.federation.gateway``), in batches where the shared variables are bound, and puts the answers into one
 document. Where the kernel gives a worker a network namespace of its own, the loopback interface is the worker's own,
-too, and there is no other interface in it; elsewhere the path of the address cannot be guessed, and is new for each
-query.
+too, and there is no other interface in it; elsewhere its port is the only one that the worker may connect to, and the
+path of the address cannot be guessed and is new for each query.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from endpoint.federation.solutions import MEDIA_TYPE, NotSolutions, Solutions
 from endpoint.sparql.frames import FRAME_BYTES, Failure, Frame, FrameDecoder, FrameKind, Job, encode_frame
 from kg.errors import QueryError
 
-__all__ = ["Relay", "RemoteFailed", "raise_loopback"]
+__all__ = ["Relay", "RemoteFailed", "listen"]
 
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
@@ -75,11 +75,11 @@ class _State:
 class Relay:
     """The listener of one worker; it serves one job after the other."""
 
-    def __init__(self, link: socket.socket) -> None:
-        """Listen; the link is a stream socket whose other end the server's gateway has."""
+    def __init__(self, link: socket.socket, listener: socket.socket) -> None:
+        """Answer whom the listener hears; the link is a stream socket whose other end the server's gateway has."""
         self._link = link
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port = self._listener.getsockname()[1]
+        self._listener = listener
+        self._port = listener.getsockname()[1]
         self._state: _State | None = None
         threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True).start()
 
@@ -180,12 +180,18 @@ class Relay:
         return int(path[2]) if path[2].isdecimal() and int(path[2]) < len(state.job.calls) else None
 
 
-def raise_loopback() -> None:
-    """Switch on the loopback interface of a network namespace that has just been made.
+def listen(*, has_own_loopback: bool) -> socket.socket:
+    """A socket that listens on the loopback interface, which is switched on where the process has one of its own.
 
     Raises:
         OSError: the process may not.
     """
+    if has_own_loopback:
+        _raise_loopback()
+    return socket.create_server(("127.0.0.1", 0))
+
+
+def _raise_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         _, flags = _INTERFACE.unpack(fcntl.ioctl(control, _SIOCGIFFLAGS, _INTERFACE.pack(b"lo", 0)))
         fcntl.ioctl(control, _SIOCSIFFLAGS, _INTERFACE.pack(b"lo", flags | _IFF_UP))

@@ -32,7 +32,13 @@ async def _ready(request: Request) -> Response:
         raise Problem("not-ready", 503, "Nothing is published yet: 'kg build' makes the first release.")
     if engine.trouble is not None:
         raise Problem("not-ready", 503, engine.trouble, members=engine.describe())
-    answer = {"status": "ready", "release": release.id, "pool": engine.counts(), **engine.describe()}
+    answer = {
+        "status": "ready",
+        "release": release.id,
+        "pool": engine.counts(),
+        "fences": {"queries": engine.fences.names, "writer": request.app.state.desk.fences.names},
+        **engine.describe(),
+    }
     if not request.app.state.is_plain:
         answer["derived"] = _describe_lag(request)
     if releases.damage is not None:

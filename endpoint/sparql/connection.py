@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from endpoint.settings import worker_environment
+from endpoint.sparql.confinement import Fence
 from endpoint.sparql.frames import (
     FRAME_BYTES,
     Conversion,
@@ -37,11 +38,15 @@ _NICE: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
-    """What every worker is started with; ``attach`` takes our end of its link to the gateway, if it has one."""
+    """What every worker is started with; ``attach`` takes our end of its link to the gateway, if it has one.
+
+    With ``needs_fence``, one that the kernel does not keep from all but its relay is not used.
+    """
 
     memory_bytes: int
     prefixes_path: Path
     attach: Callable[[socket.socket], None] | None = None
+    needs_fence: bool = False
 
 
 class Receiver(Protocol):
@@ -89,7 +94,7 @@ class WorkerConnection(asyncio.BufferedProtocol):
     def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], overseer: Overseer) -> None:
         loop = asyncio.get_running_loop()
         self.process = process
-        self.has_no_network = False
+        self.fences = Fence(0)
         self.is_nice = False
         self.is_lost = False
         self.is_paused = False
@@ -246,7 +251,7 @@ async def start_worker(options: WorkerOptions, overseer: Overseer) -> WorkerConn
     """A worker that is ready to be asked.
 
     Raises:
-        OSError: no process can be started, or it ended before it was ready.
+        OSError: no process can be started, it ended before it was ready, or no fence is around it that must be.
     """
     ours, theirs = socket.socketpair()
     links: list[socket.socket] = [*socket.socketpair()] if options.attach else []
@@ -271,7 +276,10 @@ async def start_worker(options: WorkerOptions, overseer: Overseer) -> WorkerConn
     if ready is None:
         _, words = await worker.epitaph
         raise OSError(f"a query worker ended before it was ready: {words}")
-    worker.has_no_network = bool(ready.body[0])
+    worker.fences = Fence(ready.body[0])
+    if options.needs_fence and not worker.fences.holds_federation:
+        worker.kill()
+        raise OSError("the kernel grants a query worker no fence to the network any more, and SERVICE needs one")
     return worker
 
 

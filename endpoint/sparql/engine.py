@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from endpoint.http.budget import Spending
+from endpoint.sparql.confinement import Fence
 from endpoint.sparql.frames import Job
 
 __all__ = ["Engine", "Result"]
@@ -42,6 +43,10 @@ class Engine(Protocol):
     @property
     def trouble(self) -> str | None:
         """Why it is not ready to answer; None when it is."""
+
+    @property
+    def fences(self) -> Fence:
+        """The fences that are around every process that queries come to here."""
 
     def describe(self) -> dict[str, object]:
         """What the health route shows of it."""

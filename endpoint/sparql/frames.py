@@ -43,7 +43,7 @@ _USUAL_HEAD_BYTES: Final = 2_048
 class FrameKind(IntEnum):
     """What a frame says."""
 
-    READY = 1  # worker: the store is open
+    READY = 1  # worker: jobs may come; a byte says which fences are up (confinement.Fence)
     OPEN = 2  # server: open this store, it will be asked next
     QUERY = 3  # server: a job
     HEAD = 4  # worker: evaluation began well

@@ -20,11 +20,14 @@ from collections import Counter
 from collections.abc import AsyncIterable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import reduce
 from logging import getLogger
+from operator import and_
 from typing import Final
 
 from endpoint.http.budget import Spending
 from endpoint.sparql.answer import Answer, StopReason
+from endpoint.sparql.confinement import Fence
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
 from endpoint.sparql.failures import busy_problem, closing_problem
 from endpoint.sparql.frames import Conversion, Job
@@ -91,6 +94,12 @@ class QueryPool:
         """Why no query can be taken; None when a worker is alive."""
         return None if self._quick else "No query worker is alive; new ones are being started."
 
+    @property
+    def fences(self) -> Fence:
+        """The fences that are around every worker."""
+        workers = self._quick | self._long
+        return reduce(and_, (each.fences for each in workers)) if workers else Fence(0)
+
     def describe(self) -> dict[str, object]:
         """What the health route shows beside the counts (endpoint.sparql.engine)."""
         return {}
@@ -106,7 +115,7 @@ class QueryPool:
             "idle": len(self._idle),
             "long": len(self._long),
             "waiting": len(self._waiting),
-            "without_network": sum(each.has_no_network for each in self._quick | self._long),
+            "without_network": sum(Fence.NAMESPACE in each.fences for each in self._quick | self._long),
         }
 
     async def start(self) -> None:

@@ -23,6 +23,7 @@ import httpx
 from endpoint.http.budget import Spending
 from endpoint.http.problems import Problem
 from endpoint.sparql.answer import Answer
+from endpoint.sparql.confinement import Fence
 from endpoint.sparql.failures import busy_problem, remote_problem, timeout_problem, truncated_problem
 from endpoint.sparql.frames import Conversion, Job
 from endpoint.sparql.pool import QueryPool
@@ -93,6 +94,11 @@ class RemoteEngine:
             f"The engine behind this server {held}, and {wanted} is current: 'kg publish' brings it there. "
             "Until then the query processes of this server answer."
         )
+
+    @property
+    def fences(self) -> Fence:
+        """Those of the pool."""
+        return self._pool.fences
 
     def describe(self) -> dict[str, object]:
         """Which release the other engine holds whole."""

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 import pyoxigraph as ox
 
-from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
+from endpoint.sparql.confinement import Fence, close_network, end_with_server, leave_network, limit_memory
 from endpoint.sparql.frames import (
     FRAME_BYTES,
     Binding,
@@ -105,14 +105,13 @@ class _Worker:
         self._prefixes_path = prefixes_path
         self._prefixes: dict[str, str] | None = None
         self._stores: OrderedDict[str, ox.Store] = OrderedDict()
-        self._has_no_network = leave_network()
         self._decoder = FrameDecoder()
         self._frames: deque[Frame] = deque()
-        self._relay = None if link is None else _make_relay(link, has_own_loopback=self._has_no_network)
+        self._fences, self._relay = _withdraw(link)
 
     def serve(self) -> None:
         """Answer until the server closes the connection."""
-        self._connection.sendall(encode_frame(FrameKind.READY, bytes([self._has_no_network])))
+        self._connection.sendall(encode_frame(FrameKind.READY, bytes([self._fences])))
         while (frame := self._next_frame()) is not None:
             started = time.monotonic()
             self._take(frame)
@@ -354,12 +353,16 @@ def _used_prefixes(triples: list[ox.Triple], prefixes: dict[str, str]) -> dict[s
     return {prefix: namespace for prefix, namespace in prefixes.items() if namespace in namespaces}
 
 
-def _make_relay(link: socket.socket, *, has_own_loopback: bool) -> Relay:
-    from endpoint.federation.relay import Relay, raise_loopback  # noqa: PLC0415 - as above
+def _withdraw(link: socket.socket | None) -> tuple[Fence, Relay | None]:
+    """The fences that are up from now on, and the relay that alone is reached through them, where there is a link."""
+    fences = leave_network()
+    if link is None:
+        return fences | close_network(), None
+    from endpoint.federation.relay import Relay, listen  # noqa: PLC0415 - as above
 
-    if has_own_loopback:
-        raise_loopback()
-    return Relay(link)
+    listener = listen(has_own_loopback=bool(fences))
+    # Threads of the relay come after the fences, which hold for them, too.
+    return fences | close_network(relay_port=listener.getsockname()[1]), Relay(link, listener)
 
 
 def main(arguments: list[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from endpoint.sparql.confinement import close_network, leave_network
 from kg.complete import complete_current
 from kg.errors import KgError
 from kg.settings import load_settings
@@ -16,7 +17,9 @@ __all__ = ["main"]
 
 
 def main() -> int:
-    """Complete the current release."""
+    """Complete the current release; what it reads came from outside, so it has no network either."""
+    leave_network()
+    close_network()
     try:
         complete_current(load_settings())
     except KgError as error:

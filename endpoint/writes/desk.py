@@ -16,6 +16,7 @@ from endpoint.http.clients import current_client
 from endpoint.http.negotiation import negotiate_language, negotiate_media_type, read_accept
 from endpoint.http.problems import Problem
 from endpoint.settings import LANGUAGES, EndpointSettings
+from endpoint.sparql.confinement import Fence
 from endpoint.writes.access import Gate
 from endpoint.writes.answers import answer_write
 from endpoint.writes.completion import Completer
@@ -45,13 +46,18 @@ class Task:
 class Desk:
     """Admits writers, hands their writes to the writer process, and sees to what follows."""
 
-    def __init__(self, settings: EndpointSettings, releases: ServedReleases) -> None:
+    def __init__(self, settings: EndpointSettings, releases: ServedReleases, fences: Fence) -> None:
         self.settings = settings
         self.gate = Gate(settings.tokens_file)
         self.outcomes: Counter[str] = Counter()
         self._releases = releases
-        self._process = WriterProcess(settings)
+        self._process = WriterProcess(settings, fences)
         self.completer = Completer(settings, releases)
+
+    @property
+    def fences(self) -> Fence:
+        """The fences around the writer."""
+        return self._process.fences
 
     def admit(self, scope: Scope) -> Token:
         """The token of a request.

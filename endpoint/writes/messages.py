@@ -63,7 +63,8 @@ class Event:
 
     ``done``: the counts and digests of kg.transaction.Outcome; ``violations`` says how many there are, and ``report``
     is the report in the media type asked for, where there are some or it was a dry run; ``timings`` are milliseconds by
-    step. ``failed``: code and message, and of an update the place (both from 1; 0 is none).
+    step. ``failed``: code and message, and of an update the place (both from 1; 0 is none). ``ready``: the fences
+    around the process (endpoint.sparql.confinement.Fence).
     """
 
     event: Literal["ready", "committing", "done", "failed"]
@@ -82,6 +83,7 @@ class Event:
     warnings: int = 0
     report: str = ""
     timings: tuple[tuple[str, float], ...] = ()
+    fences: int = 0
 
 
 def encode(message: Job | Event) -> bytes:

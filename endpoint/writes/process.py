@@ -15,6 +15,7 @@ from typing import IO, Final
 
 from endpoint.http.problems import Problem
 from endpoint.settings import EndpointSettings, writer_environment
+from endpoint.sparql.confinement import Fence
 from endpoint.writes.messages import Event, Job, decode_event, encode
 
 __all__ = ["WriterProcess"]
@@ -40,8 +41,10 @@ class _Running:
 class WriterProcess:
     """Carries out writes, one at a time, in the order in which they came."""
 
-    def __init__(self, settings: EndpointSettings) -> None:
+    def __init__(self, settings: EndpointSettings, fences: Fence) -> None:
         self._settings = settings
+        # Those that are around the process; before it is first needed, those that it will get as far as is known.
+        self.fences = fences
         self._running: _Running | None = None
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -126,6 +129,7 @@ class WriterProcess:
             await self._end()
             _log.error("the writer could not be started: %s", reason)
             raise Problem("writer-failed", 503, f"The writer could not be started: {reason}", headers=_RETRY_AFTER)
+        self.fences = Fence(event.fences)
         return self._running
 
     async def _explain_end(self) -> Problem:

@@ -20,7 +20,7 @@ from typing import Final
 import pyoxigraph as ox
 
 from endpoint.reader.grammar import load_grammar
-from endpoint.sparql.confinement import end_with_server, leave_network, limit_memory
+from endpoint.sparql.confinement import Fence, close_network, end_with_server, leave_network, limit_memory
 from endpoint.writes.evaluate import carry_out
 from endpoint.writes.messages import Event, Job, Verb, decode_job, encode
 from endpoint.writes.reading import UpdateLimits, UpdateRefused, read_operations
@@ -59,23 +59,23 @@ def main(arguments: Sequence[str]) -> None:
         update=UpdateLimits(depth=update_depth, operators=update_operators),
     )
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    leave_network()
+    fences = leave_network() | close_network()
     connection = socket.socket(fileno=descriptor)
     threading.Thread(target=end_with_server, args=(connection,), daemon=True).start()
     # Parsers and the engine recurse: a deep stack is only address space until it is used.
     threading.stack_size(_STACK_BYTES)
-    serving = threading.Thread(target=_serve, args=(connection, limits))
+    serving = threading.Thread(target=_serve, args=(connection, fences, limits))
     serving.start()
     serving.join()
 
 
-def _serve(connection: socket.socket, limits: _Limits) -> None:
+def _serve(connection: socket.socket, fences: Fence, limits: _Limits) -> None:
     try:
         settings = load_settings()
         if not settings.is_plain:
             load_shapes(settings.shapes_dir, settings.ontology_dir)
         load_grammar()
-        connection.sendall(encode(Event(event="ready")))
+        connection.sendall(encode(Event(event="ready", fences=fences)))
         with connection.makefile("rb") as jobs:
             for line in jobs:
                 limit_memory(limits.memory_bytes)

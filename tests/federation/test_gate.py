@@ -14,7 +14,7 @@ import pyoxigraph as ox
 import pytest
 
 from endpoint.federation.gateway import Gateway
-from endpoint.federation.relay import Relay
+from endpoint.federation.relay import Relay, listen
 from endpoint.sparql.frames import Call, Job
 from kg.allowlist import AllowList
 from tests.assertions import assert_problem
@@ -201,7 +201,7 @@ async def _knock() -> None:
     ours, theirs = socket.socketpair()
     gateway = Gateway(AllowList(), base_url="http://127.0.0.1")
     gateway.attach(ours)
-    relay = Relay(theirs)
+    relay = Relay(theirs, listen(has_own_loopback=False))
     call = Call(0, 1, "a", False, 1, 1, 1, 1, False)
     job = Job(store="", text="x", media_type="", calls=(call,))
     async with httpx.AsyncClient() as client:

@@ -1,4 +1,4 @@
-"""Where the kernel gives workers no network of their own, federation works all the same, behind one fence less."""
+"""Where the kernel gives workers no network of their own, federation works all the same, behind other fences."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def test_worker_without_a_namespace_asks_through_the_gateway_too(releases_dir: P
             ) as server,
             server.client() as client,
         ):
-            assert client.get("/health/ready").json()["pool"]["without_network"] == 0
+            ready = client.get("/health/ready").json()
+            assert ready["pool"]["without_network"] == 0
+            # Two fences in its place: sockets for TCP alone, and no port but that of the relay.
+            assert ready["fences"]["queries"] == ["seccomp", "landlock"]
             answer = client.post("/sparql", data={"query": expand("SELECT * { SERVICE @plain { ?s o:year 2003 } }")})
             assert [row["s"]["value"] for row in answer.json()["results"]["bindings"]] == ["urn:o:thing"]
             assert len(outside.log) == 1
