@@ -25,6 +25,7 @@ __all__ = [
     "filter_calls",
     "install",
     "refuse",
+    "refuse_unless",
     "write_program",
     "write_rules",
 ]
@@ -104,8 +105,9 @@ _TYPE_BITS: Final = 0xF
 _MSG_FASTOPEN: Final = 0x20000000
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _SET_MODE_FILTER: Final = 1
-# For all threads; and without a brake on speculation that older kernels would put on in exchange.
-_FLAGS: Final = 1 | 4  # SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW
+_ALL_THREADS: Final = 1  # SECCOMP_FILTER_FLAG_TSYNC
+# Without a brake on speculation, which kernels before 5.16 put on in exchange; gVisor does not know the flag.
+_FULL_SPEED: Final = 4  # SECCOMP_FILTER_FLAG_SPEC_ALLOW
 
 
 class Instruction(NamedTuple):
@@ -139,7 +141,7 @@ def filter_calls(*, allows_tcp: bool) -> bool:
 def write_rules(calls: Calls, *, allows_tcp: bool) -> Iterator[Instruction]:
     """What is refused of a process, and with ``allows_tcp`` of one that calls its relay."""
     if allows_tcp:
-        yield from _refuse_unless(
+        yield from refuse_unless(
             calls.socket,
             (0, _ALL_BITS, (socket.AF_INET, socket.AF_INET6)),
             (1, _TYPE_BITS, (socket.SOCK_STREAM,)),
@@ -147,11 +149,11 @@ def write_rules(calls: Calls, *, allows_tcp: bool) -> Iterator[Instruction]:
         )
         # Sending may connect, past Landlock, which looks at connect(2).
         for call, flags_at in ((calls.sendto, 3), (calls.sendmsg, 2), (calls.sendmmsg, 3)):
-            yield from _refuse_unless(call, (flags_at, _MSG_FASTOPEN, (0,)))
+            yield from refuse_unless(call, (flags_at, _MSG_FASTOPEN, (0,)))
     else:
         yield from refuse(calls.socket)
     # A pair of streams stays one; of datagrams each end could send elsewhere.
-    yield from _refuse_unless(
+    yield from refuse_unless(
         calls.socketpair, (0, _ALL_BITS, (socket.AF_UNIX,)), (1, _TYPE_BITS, (socket.SOCK_STREAM,))
     )
     for call in (calls.io_uring_setup, calls.io_uring_enter, calls.io_uring_register):
@@ -166,7 +168,7 @@ def refuse(call: int) -> Iterator[Instruction]:
     yield _REFUSE
 
 
-def _refuse_unless(call: int, *conditions: _Condition) -> Iterator[Instruction]:
+def refuse_unless(call: int, *conditions: _Condition) -> Iterator[Instruction]:
     """Refuse a call unless each of some arguments, as far as certain bits of it go, is one of some values.
 
     Arguments of sockets are of 32 bits: the kernel looks at no more of them, nor does the filter.
@@ -206,4 +208,7 @@ def install(calls: Calls, rules: Iterable[Instruction]) -> bool:
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return False
     given = ctypes.byref(_Program(len(program), code))
-    return bool(libc.syscall(calls.seccomp, _SET_MODE_FILTER, _FLAGS, given) == 0)
+    return any(
+        libc.syscall(calls.seccomp, _SET_MODE_FILTER, flags, given) == 0
+        for flags in (_ALL_THREADS | _FULL_SPEED, _ALL_THREADS)
+    )

@@ -13,7 +13,7 @@ import platform
 import sys
 from pathlib import Path
 
-from endpoint.sparql.seccomp import CALLS, install, refuse
+from endpoint.sparql.seccomp import CALLS, install, refuse, refuse_unless
 
 __all__ = ["find_user", "wrap"]
 
@@ -21,6 +21,7 @@ _NOBODY = 65534
 _PR_CAPBSET_DROP = 24
 _UNSHARE = {"x86_64": 272, "aarch64": 97}
 _LANDLOCK_CREATE_RULESET = 444
+_FULL_SPEED = 4  # SECCOMP_FILTER_FLAG_SPEC_ALLOW
 
 
 def wrap(*denied: str) -> list[str]:
@@ -51,13 +52,15 @@ def main() -> None:
     _, denied, *command = sys.argv
     _become_ordinary()
     assert CALLS is not None
-    numbers = {
-        "namespace": _UNSHARE[platform.machine()],
-        "seccomp": CALLS.seccomp,
-        "landlock": _LANDLOCK_CREATE_RULESET,
+    rules = {
+        "namespace": refuse(_UNSHARE[platform.machine()]),
+        "seccomp": refuse(CALLS.seccomp),
+        # A flag that not every kernel knows.
+        "full-speed": refuse_unless(CALLS.seccomp, (1, _FULL_SPEED, (0,))),
+        "landlock": refuse(_LANDLOCK_CREATE_RULESET),
     }
     if denied:
-        assert install(CALLS, [each for name in denied.split(",") for each in refuse(numbers[name])])
+        assert install(CALLS, [each for name in denied.split(",") for each in rules[name]])
     os.execvp(command[0], command)
 
 

@@ -32,6 +32,7 @@ DENIED = {
     ("namespace",): Fence.SECCOMP,
     ("seccomp",): Fence.NAMESPACE,
     ("namespace", "landlock"): Fence.SECCOMP,
+    ("namespace", "full-speed"): Fence.SECCOMP,
 }
 QUERIES = [
     *(f"BASE <{{url}}> {PREFIXES} SELECT * {{ {call}\n }}" for call in CALLS.values()),
@@ -113,6 +114,8 @@ def store(ordinary_dir: Path) -> Path:
 
 
 def skip_without(expected: Fence, found: Fence) -> None:
+    """Skip what needs a fence that not every machine grants; where filters are installed by tests, ours can be."""
+    assert Fence.SECCOMP not in expected or Fence.SECCOMP in found
     if expected & ~found:
         pytest.skip(f"the kernel of this machine grants {found.names}")
 
