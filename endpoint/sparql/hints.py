@@ -6,20 +6,21 @@ a few of its terms is compared with a bounded number of names.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rapidfuzz import fuzz, process
 
-from endpoint.sparql.lexer import Kind, iter_tokens
+from endpoint.reader.reading import Reading, read
+from endpoint.reader.terminals import Kind
+from endpoint.sparql.frames import Written
 
 __all__ = ["Vocabulary", "find_hints"]
 
 _NEAR: Final = 3
 _MOST: Final = 5
 # A text that is longer was written by no hand that could use a hint.
-_LONGEST_TEXT: Final = 16 * 1024
+_LONGEST_TEXT: Final = 8 * 1024
 # A name that is longer than this is none that somebody misspelt; two of this length are compared in 0.1 us.
 _LONGEST_NAME: Final = 64
 _LONGEST: Final = 200
@@ -28,7 +29,7 @@ _MOST_NAMES: Final = 10_000
 _LEAST_LIKENESS: Final = 65
 _RDF_TYPE: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 # Words after which an IRI is no term of a pattern.
-_OUTSIDE: Final = frozenset(["PREFIX", "BASE", "FROM", "NAMED", "GRAPH", "SERVICE"])
+_OUTSIDE: Final = frozenset(["FROM", "NAMED", "GRAPH", "SERVICE", "SILENT"])
 
 
 class Vocabulary:
@@ -46,20 +47,22 @@ class Vocabulary:
         self.names = names if len(names) <= _MOST_NAMES else []
 
 
-def find_hints(text: str, vocabulary: Vocabulary) -> list[str]:
+def find_hints(written: Written, vocabulary: Vocabulary) -> list[str]:
     """Sentences about terms of a query that look like terms of the release's vocabularies but occur nowhere in it.
 
     Only IRIs in a namespace that the release uses for terms, or with the very name of one of its terms, are spoken of:
     the names of things may be anything.
 
-    >>> find_hints("PREFIX x: <urn:v#> ASK { ?a x:mebmer ?b }", Vocabulary(["urn:v#member"]))
+    >>> written = Written("PREFIX x: <urn:v#> ASK { ?a x:mebmer ?b }", base="urn:base")
+    >>> find_hints(written, Vocabulary(["urn:v#member"]))
     ['x:mebmer is no class or property of this release; near: x:member']
     """
-    if len(text) > _LONGEST_TEXT:
+    if len(written.text) > _LONGEST_TEXT:
         return []
-    prefixes: dict[str, str] = {}
+    reading = read(written.text, "QueryUnit", base=written.base)
+    prefixes = reading.prefixes
     hints: list[str] = []
-    for iri in _iter_unknown(text, prefixes, vocabulary):
+    for iri in _iter_unknown(reading, vocabulary):
         if len(hints) == _MOST:
             break
         # In a namespace of ours a rough likeness is worth a word; elsewhere only the same name is (http://schema.org).
@@ -83,31 +86,17 @@ def _find_near(iri: str, vocabulary: Vocabulary) -> list[str]:
     return [term for each, _, _ in found for term in vocabulary.by_name[each]][:_NEAR]
 
 
-def _iter_unknown(text: str, prefixes: dict[str, str], vocabulary: Vocabulary) -> Iterator[str]:
-    """The IRIs of a query that are no terms of the vocabulary, each once."""
+def _iter_unknown(reading: Reading, vocabulary: Vocabulary) -> Iterator[str]:
+    """The IRIs in the patterns of a query that are no terms of the vocabulary, in order, each once."""
     seen = {_RDF_TYPE}
-    for iri in _iter_iris(text, prefixes):
-        if iri not in seen and iri not in vocabulary.terms and len(iri) <= _LONGEST:
-            seen.add(iri)
-            yield iri
-
-
-def _iter_iris(text: str, prefixes: dict[str, str]) -> Iterator[str]:
-    """The absolute IRIs in the patterns of a query, in order; takes note of its prefixes."""
-    before = ("", "")
-    for token in iter_tokens(text):
-        word_before, just_before = (word.upper() for word in before)
-        if token.kind is Kind.IRI:
-            iri = _unescape(token.text[1:-1])
-            if word_before == "PREFIX":
-                prefixes[before[1].removesuffix(":")] = iri
-            elif just_before not in _OUTSIDE and ":" in iri:
+    before = ""
+    for kind, text, *_ in reading.tokens:
+        if kind is Kind.IRI and before not in _OUTSIDE:
+            iri = text[1:-1]
+            if iri not in seen and iri not in vocabulary.terms and len(iri) <= _LONGEST:
+                seen.add(iri)
                 yield iri
-        elif token.kind is Kind.NAME and just_before not in _OUTSIDE:
-            prefix, _, local = token.text.partition(":")
-            if prefix in prefixes:
-                yield prefixes[prefix] + re.sub(r"\\(.)", r"\1", local)
-        before = (before[1], token.text)
+        before = text
 
 
 def _compress(iri: str, prefixes: Mapping[str, str]) -> str:
@@ -115,10 +104,6 @@ def _compress(iri: str, prefixes: Mapping[str, str]) -> str:
     namespace, name = _split(iri)
     prefix = next((key for key, value in prefixes.items() if value == namespace), None)
     return f"{prefix}:{name}" if prefix is not None else f"<{iri}>"
-
-
-def _unescape(text: str) -> str:
-    return re.sub(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})", lambda match: chr(int(match[1] or match[2], 16)), text)
 
 
 def _split(iri: str) -> tuple[str, str]:

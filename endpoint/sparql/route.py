@@ -199,6 +199,7 @@ class SparqlRoute:
             if _is_known(headers["etag"], exchange.headers):
                 await exchange.reply(Response(status_code=304, headers=headers))
                 return 0
+        written = Written(text, self._options.limits.base)
         job = Job(
             store=str(release.store_path),
             text=inspection.text,
@@ -206,7 +207,7 @@ class SparqlRoute:
             default_graphs=request.default_graphs,
             named_graphs=request.named_graphs,
             calls=inspection.calls,
-            written=Written(text, self._options.limits.base),
+            written=written,
         )
         spending = self._options.share.charge()
         started = time.monotonic()
@@ -223,7 +224,7 @@ class SparqlRoute:
             if answer.rows is not None:
                 found["chap-rows"] = str(answer.rows)
             is_worth_it = answer.rows == 0 or seconds > _WORTH_A_HINT_S
-            if is_worth_it and (hints := find_hints(text, _find_vocabulary(release))):
+            if is_worth_it and (hints := find_hints(written, _find_vocabulary(release))):
                 found["chap-hint"] = write_header("; ".join(hints))
             return [(name.encode(), value.encode("latin-1")) for name, value in found.items()]
 
