@@ -1,9 +1,11 @@
 """What a write costs, end to end over HTTP: one entity, validated and published, again and again.
 
-    python -m tests.bench.writes [--writes 50] [--size 1000000]
+    python -m tests.bench.writes [--writes 50] [--size 1000000 ...]
 
-On the shipped data and on copies of it that come to a size: time as a client sees it, where it goes by the server's
-own account (`Server-Timing`), and what the same would take with pyshacl as the gate.
+On the shipped data and on copies of it that come to some sizes: time as a client sees it, where it goes by the server's
+own account (`Server-Timing`), and what the same would take with pyshacl as the gate. The same statement is written as a
+document, as data of an update, and by patterns: `apply` is what it costs to find out and note what changes, whatever
+else there is.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -33,10 +36,19 @@ from tests.writes.conftest import TURTLE, WRITTEN, run_writable
 __all__ = ["main"]
 
 _GRAPH = f"{WRITTEN}holm-bench"
-_ENTITY = (
-    "<https://w3id.org/chap/id/organisation/de-holm> <http://www.w3.org/2000/01/rdf-schema#comment> "
-    '"number {number}"@en .'
-)
+_OTHER = "https://w3id.org/chap/graph/source-dewiki-holm"
+_SUBJECT = "<https://w3id.org/chap/id/organisation/de-holm> <http://www.w3.org/2000/01/rdf-schema#comment>"
+_STATEMENT = f'{_SUBJECT} "number NOW"@en .'
+_UPDATES = {
+    "PUT of a document": _STATEMENT,
+    "data": f"INSERT DATA {{ GRAPH <{_GRAPH}> {{ {_STATEMENT} }} }} ; "
+    f'DELETE DATA {{ GRAPH <{_GRAPH}> {{ {_SUBJECT} "number BEFORE"@en }} }}',
+    "a pattern": f"WITH <{_GRAPH}> DELETE {{ ?s ?p ?o }} INSERT {{ {_STATEMENT} }} WHERE {{ ?s ?p ?o }}",
+    "a pattern that names another graph": f"DELETE {{ GRAPH <{_GRAPH}> {{ ?s ?p ?o }} "
+    f"GRAPH <{_OTHER}> {{ ?s ?p ?o }} }} INSERT {{ GRAPH <{_GRAPH}> {{ {_STATEMENT} }} }} "
+    f"WHERE {{ GRAPH <{_GRAPH}> {{ ?s ?p ?o }} }}",
+}
+_UPDATE = {"Content-Type": "application/sparql-update"}
 _MOST_BYTES = 50_000_000
 _STEP = re.compile(r"([\w-]+);dur=([\d.]+)")
 
@@ -44,48 +56,58 @@ _STEP = re.compile(r"([\w-]+);dur=([\d.]+)")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.writes", description=__doc__)
     parser.add_argument("--writes", type=int, default=50)
-    parser.add_argument("--size", type=int, default=1_000_000, help="statements of the larger release")
+    parser.add_argument("--size", type=int, nargs="*", default=[1_000_000], help="statements of larger releases")
     options = parser.parse_args()
-    for label, publish in (
-        ("shipped data", lambda directory: build(KgSettings(releases_dir=directory / "releases")).release),
-        ("copies of it", lambda directory: publish_copies(directory, size=options.size)),
-    ):
+    for size in (0, *options.size):
         with tempfile.TemporaryDirectory(prefix="chap-bench-") as name:
-            _measure(label, Path(name), publish, writes=options.writes)
+            _measure("copies of it" if size else "shipped data", Path(name), partial(_publish, size), options.writes)
 
 
-def _measure(label: str, directory: Path, publish: Callable[[Path], Release], *, writes: int) -> None:
+def _publish(size: int, directory: Path) -> Release:
+    if size:
+        return publish_copies(directory, size=size)
+    return build(KgSettings(releases_dir=directory / "releases")).release
+
+
+def _measure(label: str, directory: Path, publish: Callable[[Path], Release], writes: int) -> None:
     release = publish(directory)
     counts = release.manifest.counts
     stored = counts.quads + counts.triples
     (directory / "served").mkdir()
     with run_writable(release.path.parent, directory / "served") as running, running.client() as client:
-        put = _Put(client)
-        put(-1)
-        seconds, steps = zip(*(put(number) for number in range(writes)), strict=True)
+        found = {}
+        for name, text in _UPDATES.items():
+            write = _Write(client, text)
+            write(-1)
+            found[name] = [write(number) for number in range(writes)]
         changed = Releases(running.releases_dir).current()
         assert changed is not None
         gates = _time_gates(changed)
     print(f"{label}: {counts.quads:,} quads ({stored:,} stored), {writes} writes of one statement, one after another")
-    print(f"  p50 {statistics.median(seconds) * 1000:.0f} ms, slowest {max(seconds) * 1000:.0f} ms", end="")
-    print(f"; load {os.getloadavg()[0]:.1f}")
-    medians = {step: statistics.median(each[step] for each in steps) for step in steps[0]}
-    print("  " + ", ".join(f"{step} {milliseconds:.0f} ms" for step, milliseconds in medians.items()))
-    print("  " + ", ".join(f"{name} {found_s * 1000:.0f} ms" for name, found_s in gates.items()), flush=True)
+    for name, taken in found.items():
+        seconds, steps = zip(*taken, strict=True)
+        print(f"  {name}: p50 {statistics.median(seconds) * 1000:.0f} ms, slowest {max(seconds) * 1000:.0f} ms")
+        medians = {step: statistics.median(each[step] for each in steps) for step in steps[0]}
+        print("    " + ", ".join(f"{step} {milliseconds:.1f} ms" for step, milliseconds in medians.items()))
+    print("  " + ", ".join(f"{name} {found_s * 1000:.0f} ms" for name, found_s in gates.items()), end="")
+    print(f"; load {os.getloadavg()[0]:.1f}", flush=True)
 
 
-class _Put:
-    """Puts one statement into a graph of its own."""
+class _Write:
+    """Writes one statement into a graph of its own, which holds no others: as a document, or by an update."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, text: str) -> None:
         self._client = client
+        self._text = text
 
     def __call__(self, number: int) -> tuple[float, Mapping[str, float]]:
         """How many seconds it took, and the milliseconds of each step."""
+        text = self._text.replace("NOW", str(number)).replace("BEFORE", str(number - 1))
         started = time.perf_counter()
-        response = self._client.put(
-            f"/graph-store?graph={_GRAPH}", content=_ENTITY.format(number=number), headers=TURTLE
-        )
+        if text.startswith("<"):
+            response = self._client.put(f"/graph-store?graph={_GRAPH}", content=text, headers=TURTLE)
+        else:
+            response = self._client.post("/sparql", content=text, headers=_UPDATE)
         seconds = time.perf_counter() - started
         response.raise_for_status()
         return seconds, {name: float(value) for name, value in _STEP.findall(response.headers["server-timing"])}

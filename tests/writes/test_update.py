@@ -5,8 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from kg.examine import examine_release
+from kg.release import Releases
 from tests.assertions import assert_problem
-from tests.writes.conftest import WRITTEN
+from tests.writes.conftest import TURTLE, WRITTEN, Writable
 
 PREFIXES = f"PREFIX w: <{WRITTEN}> PREFIX x: <urn:x:> "
 UPDATE = {"Content-Type": "application/sparql-update"}
@@ -95,6 +97,31 @@ def test_curated_graph_stays_as_it_is_however_the_text_is_spaced(client: httpx.C
     assert statuses == {409, 403, 400}
     assert client.get("/health/ready").json()["release"] == release
     assert client.get(address).headers["etag"] == before
+
+
+def test_store_and_content_agree_after_all_kinds_of_writes(client: httpx.Client, writable: Writable) -> None:
+    """Blank nodes get names, values one form, and the default graph is the merge of what is left."""
+    odd = "<urn:x:s> <urn:x:p> 01 , 1.50 , [ <urn:x:q> 2 ] ."
+    for method, body in (
+        ("PUT", odd),
+        ("POST", f"{odd} <urn:x:s> <urn:x:p> 3 ."),
+        ("PATCH", "DELETE { ?s ?p 3 } INSERT { ?s ?p 007 , [] } WHERE { ?s ?p 3 }"),
+    ):
+        headers = UPDATE if method == "PATCH" else TURTLE
+        response = client.request(method, f"/graph-store?graph={WRITTEN}holm-v", content=body, headers=headers)
+        assert response.status_code in (201, 204), response.text
+    for text in (
+        "INSERT DATA { GRAPH w:holm-w { x:s x:p 1 , 02 } }",
+        "WITH w:holm-w DELETE { ?s ?p ?o } INSERT { ?s ?p ?n , [ x:q ?o ] } WHERE { ?s ?p ?o BIND(?o + 1 AS ?n) }",
+        "COPY w:holm-v TO w:holm-x ; MOVE w:holm-w TO w:holm-y ; ADD w:holm-y TO w:holm-x",
+        "DELETE WHERE { GRAPH w:holm-v { ?s ?p 1 } }",
+        "CLEAR GRAPH w:holm-y",
+    ):
+        assert update(client, text).status_code == 204
+    current = Releases(writable.releases_dir).current()
+    assert current is not None
+    assert list(examine_release(current)) == []
+    assert update(client, "DROP GRAPH w:holm-v ; DROP GRAPH w:holm-x").status_code == 204
 
 
 def test_rights_are_those_of_the_change_not_of_the_text(client: httpx.Client) -> None:
