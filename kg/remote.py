@@ -34,6 +34,8 @@ class OutsideGraphs:
             headers={"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": agent},
             timeout=endpoint.timeout_s,
             follow_redirects=False,
+            # Before the client looks at where a redirect leads, and stumbles over an address that is none.
+            event_hooks={"response": [self._refuse_redirect]},
         )
 
     def close(self) -> None:
@@ -83,15 +85,17 @@ class OutsideGraphs:
         if response.status_code in _PASSING:
             wait = response.headers.get("retry-after", "")
             raise _Passing(f"answers {response.status_code}", float(wait) if wait.isdecimal() else 0.0)
-        if response.is_redirect:
-            target = response.headers.get("location", "")
-            raise RemoteRefused(
-                f"{endpoint.url} sends on to {target}: if that is right, make it the url in the allow-list"
-            )
         if response.status_code != 200:
             said = " ".join(body[:_WORDS].decode(errors="replace").split())
             raise RemoteRefused(f"{endpoint.url} answers {response.status_code}: {said!r}")
         return bytes(body), response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def _refuse_redirect(self, response: httpx.Response) -> None:
+        if response.is_redirect:
+            target = response.headers.get("location", "")
+            raise RemoteRefused(
+                f"{self._endpoint.url} sends on to {target!r}: if that is right, make it the url in the allow-list"
+            )
 
     def _wait_turn(self) -> None:
         now = time.monotonic()

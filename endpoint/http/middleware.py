@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
+import sys
 from logging import getLogger
 from typing import Final
 
@@ -85,8 +87,16 @@ class Envelope:
 
 
 def internal_problem(scope: Scope) -> Problem:
-    """The problem that a bug of ours is to a client; call it while the exception is handled, so that it is logged."""
+    """The problem that a bug of ours is to a client; call it while the exception is handled, so that it is logged.
+
+    Where the machine has no file descriptor left, that is no bug, and passes.
+    """
     request_id = secrets.token_hex(8)
+    error = sys.exception()
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        _log.error("request %s failed, since too many files are open: %s", request_id, scope["path"])
+        detail = "This server has too many files open. Try again in a few seconds."
+        return Problem("overloaded", 503, detail, headers={"Retry-After": "5"})
     _log.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
     return Problem(
         "internal", 500, "This is our bug; the log of the server has it.", members={"request_id": request_id}

@@ -36,13 +36,16 @@ class HostCheck:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # Most requests name the host that the one before them named.
+        self._good: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] == "http":
             hosts = [value for name, value in scope["headers"] if name == b"host"]
-            if len(hosts) > 1 or not all(map(_HOST.fullmatch, hosts)):
+            if hosts != self._good and (len(hosts) > 1 or not all(map(_HOST.fullmatch, hosts))):
                 detail = "A request names its host once, as in 'Host: example.org:8000', and in no other form."
                 await problem_response(Problem("bad-host", 400, detail))(scope, receive, send)
                 return
+            self._good = hosts
         await self._app(scope, receive, send)

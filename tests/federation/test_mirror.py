@@ -176,7 +176,7 @@ def test_failure_leaves_the_file_as_it_was(
     path = tmp_path / "mirrors" / "nuts-hesse.nq"
     path.parent.mkdir()
     path.write_bytes(b"kept")
-    outside.answer = lambda handler: handler.reply(status, body, media_type, Location="http://127.0.0.1:9/")
+    outside.answer = lambda handler: handler.reply(status, body, media_type, Location="http://127.0.0.1:99999/")
     done = mirror("nuts-hesse", "--endpoints", allowlist, "--data", tmp_path)
     assert done.returncode == 3, done.stdout
     assert f"error [{code}]" in done.stderr
