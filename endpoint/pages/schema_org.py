@@ -16,13 +16,13 @@ from starlette.requests import Request
 from endpoint.documents.triples import Description, describe, parse_ntriples
 from endpoint.history.releases import ServedReleases
 from endpoint.http.target import read_path
-from endpoint.pages.links import is_web_address
 from endpoint.sparql.ask import Asker, Term
 from endpoint.sparql.ask import iri as make_iri
 from kg.catalog.index import load_catalog_index, name_page
 from kg.errors import ReleaseDamaged
 from kg.release import Release
 from kg.terms import PUBLIC_PLACEHOLDER, mint_dataset
+from kg.weblinks import is_web_address
 
 __all__ = ["describe_page"]
 

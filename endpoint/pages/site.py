@@ -28,7 +28,7 @@ from endpoint.pages.collections import (
     fetch_options,
     parse_filters,
 )
-from endpoint.pages.links import CheckedLinks, to_path
+from endpoint.pages.links import to_path
 from endpoint.pages.schema_org import describe_page
 from endpoint.pages.texts import LANGUAGES, load_texts, write_number
 from endpoint.pages.views import Row, View, flatten, make_thing_view, pick
@@ -36,6 +36,7 @@ from endpoint.pages.wording import write_date
 from endpoint.sparql.ask import Asker
 from endpoint.sparql.ask import iri as make_iri
 from kg.terms import THING
+from kg.weblinks import CheckedLinks
 
 __all__ = ["choose_language", "render_page", "render_thing", "routes"]
 

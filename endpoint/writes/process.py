@@ -128,7 +128,9 @@ class WriterProcess:
             reason = event.message if event else _read_last_words(errors)
             await self._end()
             _log.error("the writer could not be started: %s", reason)
-            raise Problem("writer-failed", 503, f"The writer could not be started: {reason}", headers=_RETRY_AFTER)
+            # Its last words are a traceback, for those who read the log.
+            told = reason if event else "the log of the server says why."
+            raise Problem("writer-failed", 503, f"The writer could not be started: {told}", headers=_RETRY_AFTER)
         self.fences = Fence(event.fences)
         return self._running
 

@@ -14,12 +14,17 @@ from kg.dumps.datasets import Dataset
 from kg.dumps.index import METADATA_NAME
 from kg.dumps.profile import Labels
 from kg.dumps.statements import describe_statements
+from kg.weblinks import CheckedLinks
 
 __all__ = ["DICTIONARY_NAMES", "write_dictionary", "write_metadata"]
 
 DICTIONARY_NAMES: Final[Mapping[str, str]] = {each: f"data-dictionary.{each}.html" for each in LANGUAGES}
 _templates: Final = Environment(
-    loader=PackageLoader("kg.dumps", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    loader=PackageLoader("kg.dumps", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    extensions=[CheckedLinks],
 )
 
 
