@@ -206,4 +206,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _status = main()
+    # Threads of the HTTP layer may still want the interpreter; where that is being taken down they abort the process.
+    logging.shutdown()
+    os._exit(_status)
