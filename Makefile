@@ -40,6 +40,7 @@ bench: $(VENV)/.tested-with build
 	$(BIN)/python -m tests.bench.external
 	$(BIN)/python -m tests.bench.writes
 	$(BIN)/python -m tests.bench.durability
+	$(BIN)/python -m tests.bench.history
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

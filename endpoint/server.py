@@ -26,6 +26,7 @@ from kg.commit import recover
 from kg.errors import ReleaseDamaged, ReleaseError, SettingsError
 from kg.lock import lock_releases
 from kg.release import Releases, check_mode
+from kg.scratch import clear_scratch
 from kg.settings import load_settings as load_kg_settings
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ def main() -> int:
         _log.error("%s", error)
         return error.exit_code
     _clear_up(settings.releases_dir)
+    clear_scratch()
     # What was made at start stays: the collector need not look at it again. Short looks at what is new, seldom at all.
     gc.collect()
     gc.freeze()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from kg.feed.members import iter_members
 from kg.journal import JournalEntry
 from kg.manifest import PENDING_NAME
 from kg.release import Release
+from kg.scratch import make_scratch
 
 __all__ = ["examine_feed", "examine_release"]
 
@@ -79,8 +79,8 @@ def _examine_content(release: Release) -> Iterator[str]:
     _demand_lines(release.content_path)
     manifest = release.manifest
     graphs: Counter[bytes] = Counter()
-    with tempfile.TemporaryDirectory(prefix="chap-examine-") as scratch:
-        nquads_path = Path(scratch) / "named.nq"
+    with make_scratch("examine") as scratch:
+        nquads_path = scratch / "named.nq"
         with nquads_path.open("wb") as output:
             output.writelines(iter_dump_lines(release.content_path))
         with nquads_path.open("rb") as lines:

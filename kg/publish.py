@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,6 +24,7 @@ from kg.errors import RdfError, RemoteIncomplete
 from kg.graph_store import GraphStore
 from kg.queries import QUERIES, load_query
 from kg.release import Release
+from kg.scratch import make_scratch
 from kg.store import find_open_graphs, iter_merged_lines
 from kg.terms import DEFAULT_GRAPH, GRAPH, PUBLISHED_GRAPH
 
@@ -100,8 +100,8 @@ def publish_release(
             f"{release.id} is a state of a plain dataset, and such are not published elsewhere: "
             "another server takes it graph by graph, as /graph-store gives it"
         )
-    with tempfile.TemporaryDirectory(prefix="chap-publish-") as scratch:
-        parts = {each.graph: each for each in _split(release, Path(scratch))}
+    with make_scratch("publish") as scratch:
+        parts = {each.graph: each for each in _split(release, scratch)}
         there = {row["graph"]: row["digest"] for row in store.select(_read("published"))}
         is_whole = there.pop(PUBLISHED_GRAPH, None) is not None
         done = [each for each in parts.values() if there.get(each.graph) == each.digest]

@@ -6,7 +6,6 @@ give a triple once for each graph that holds it, and counts would be wrong (ARCH
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyoxigraph as ox
 
 from kg.errors import LicenceUnknown, NotAcceptable, QueryError, QuerySyntaxError, ReleaseDamaged, ReleaseError
 from kg.rdfio import write_sorted_nquads
+from kg.scratch import make_scratch
 from kg.terms import PROVENANCE_GRAPH
 
 __all__ = [
@@ -59,8 +59,8 @@ def create_store(path: Path, quads: Iterable[ox.Quad], *, open_licences: Collect
         RdfError: a quad holds a blank node or belongs to no named graph.
         ReleaseError: the directory cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="chap-store-") as scratch:
-        nquads_path, merged_path = Path(scratch) / "named.nq", Path(scratch) / "default.nt"
+    with make_scratch("store") as scratch:
+        nquads_path, merged_path = scratch / "named.nq", scratch / "default.nt"
         with nquads_path.open("wb") as output:
             write_sorted_nquads(quads, output)
         open_graphs = find_open_graphs(nquads_path, open_licences=open_licences)

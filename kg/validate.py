@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import re
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final, get_args
@@ -17,6 +16,7 @@ import pyoxigraph as ox
 
 from kg.errors import RdfError
 from kg.report import Report, Result, Severity, Trace
+from kg.scratch import make_scratch
 from kg.tables import RecordRef
 from kg.terms import SCHEME
 from kg.validation import engine
@@ -55,8 +55,8 @@ def validate(
         EnginesDisagree: the engines find different things.
     """
     shapes = load_shapes(shapes_dir, ontology_dir)
-    with tempfile.TemporaryDirectory(prefix="chap-validate-") as directory:
-        path = Path(directory) / "data.nq"
+    with make_scratch("validate") as directory:
+        path = directory / "data.nq"
         data.dump(str(path), format=ox.RdfFormat.N_QUADS)
         context = [*shapes.ontology.quads_for_pattern(None, _SUB_CLASS, None), *_iter_concepts(path, shapes.ontology)]
         with path.open("ab") as output:

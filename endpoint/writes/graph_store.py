@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +40,7 @@ from kg.errors import InvalidIri
 from kg.graphs import GraphState, find_state, load_graphs
 from kg.queries import load_query
 from kg.release import Release
+from kg.scratch import make_scratch
 from kg.terms import WRITTEN, parse_written
 
 __all__ = ["routes"]
@@ -135,8 +135,8 @@ async def _write(request: Request) -> Response:
             f"The token {token.name} may not write {name}, but graphs that begin with {', '.join(token.graphs)}."
         )
     settings = desk.settings
-    with tempfile.TemporaryDirectory(prefix="chap-write-") as name:
-        path = Path(name) / "body"
+    with make_scratch("write") as spool:
+        path = spool / "body"
         if request.method == "DELETE":
             task = Task(verb="delete", graph=graph, token=token)
         elif request.method == "PATCH":

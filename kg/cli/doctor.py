@@ -15,6 +15,7 @@ from kg.commit import recover
 from kg.errors import ReleaseDamaged, ReleaseNotFound
 from kg.lock import lock_releases, look_at_releases
 from kg.release import Release
+from kg.scratch import clear_scratch
 from kg.settings import KgSettings
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _repair(settings: KgSettings) -> None:
     try:
         with lock_releases(root):
             recover(root)
+        clear_scratch()
         complete_current(settings)
     except ReleaseDamaged as error:
         # It changes nothing then; what follows finds the same, with the cure.
