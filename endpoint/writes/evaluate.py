@@ -35,15 +35,14 @@ def carry_out(operations: Iterable[Operation], draft: Draft, *, alone: Graph | N
         WriteInvalid: one names a graph, and there is only that one.
     """
     evaluation = _Evaluation(draft, alone)
-    with _translated():
-        for operation in operations:
-            match operation:
-                case Data():
-                    evaluation.put_data(operation)
-                case Modification():
-                    evaluation.modify(operation)
-                case GraphOperation():
-                    evaluation.change_graphs(operation)
+    for operation in operations:
+        match operation:
+            case Data():
+                evaluation.put_data(operation)
+            case Modification():
+                evaluation.modify(operation)
+            case GraphOperation():
+                evaluation.change_graphs(operation)
 
 
 class _Evaluation:
@@ -58,7 +57,8 @@ class _Evaluation:
     def put_data(self, operation: Data) -> None:
         """INSERT DATA and DELETE DATA (sections 3.1.1 and 3.1.2)."""
         read = ox.Store()
-        read.update(operation.text)
+        with _translated():
+            read.update(operation.text)
         quads: Iterable[ox.Quad] = read
         if self._is_alone:
             if list(read.named_graphs()):
@@ -123,11 +123,12 @@ class _Evaluation:
         else:
             words = ["ASK", operation.where]
         default_graphs, named_graphs = self._find_dataset(operation)
-        result = self._draft.query(" ".join(words), default_graphs=default_graphs, named_graphs=named_graphs)
-        if isinstance(result, ox.QuerySolutions):
-            yield from (tuple(solution) for solution in result)
-        elif result:
-            yield ()
+        with _translated():
+            result = self._draft.query(" ".join(words), default_graphs=default_graphs, named_graphs=named_graphs)
+            if isinstance(result, ox.QuerySolutions):
+                yield from (tuple(solution) for solution in result)
+            elif result:
+                yield ()
 
     def _find_dataset(self, operation: Modification) -> tuple[list[Graph], list[ox.NamedNode | ox.BlankNode] | None]:
         """What the pattern of a modification looks at; None for all named graphs."""
@@ -164,12 +165,12 @@ def _move(quad: ox.Quad, graph: Graph) -> ox.Quad:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What the engine raises, as errors of ours."""
+    """What the engine says of data or a pattern, as errors of ours; what the disk says is not theirs."""
     try:
         yield
     except SyntaxError as error:
         raise QuerySyntaxError(f"the update is no SPARQL: {error.msg or error}") from error
-    except (OSError, RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError) as error:
         raise QueryError(str(error)) from error
 
 

@@ -186,6 +186,11 @@ def test_operation_that_fails_is_told(text: str) -> None:
         update(text)
 
 
+def test_function_that_the_engine_does_not_know_is_told() -> None:
+    with pytest.raises(QueryError, match="urn:x:f"):
+        update("INSERT { ?s :r ?v } WHERE { ?s :p ?o BIND(<urn:x:f>(?o) AS ?v) }")
+
+
 GIVEN = [
     "INSERT { ?s :r ?o } %s WHERE { ?s :p ?o }",
     "INSERT { GRAPH :new { ?s :r ?o } } %s WHERE { GRAPH ?g { ?s :p ?o } }",
