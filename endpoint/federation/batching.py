@@ -259,4 +259,4 @@ def _read(text: str) -> Reading:
 
 
 def _read_wrapped(query: str) -> Group:
-    return read_group(_read(f"ASK {{ {{ {query} }} }}").tokens, 2)
+    return read_group(_read(" ".join(["ASK", "{", "{", query, "}", "}"])).tokens, 2)
