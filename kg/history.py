@@ -16,6 +16,7 @@ from kg.journal import Action, Journal
 
 __all__ = ["History", "Publication", "Publications", "Span"]
 
+_LONGEST_NUMBER: Final = 10
 _WRITTEN_LENGTH: Final = len("2026-01-02T00:00:00.000Z")
 
 
@@ -114,6 +115,12 @@ class History:
         """The publications of a release, oldest first; none when the journal does not know it."""
         places = self.journal.find_places(release_id)
         return Publications(self, places, len(places))
+
+    def find_line(self, number: str) -> Publication | None:
+        """The publication of a line of the journal, whose number is written as a number is; None when it has none."""
+        place = int(number) - 1 if number.isdecimal() and len(number) < _LONGEST_NUMBER else -1
+        is_there = 0 <= place < len(self.journal) and str(place + 1) == number
+        return self.get(place) if is_there else None
 
     def find_at(self, moment: datetime) -> Publication | None:
         """What was current then: the last readable publication not after a moment, else the first; None without any.

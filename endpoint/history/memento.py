@@ -33,7 +33,7 @@ from endpoint.http.problems import Problem, as_problem
 from endpoint.http.responses import make_response
 from endpoint.http.target import read_path
 from kg.errors import KgError
-from kg.history import History, Publication, Publications
+from kg.history import Publication, Publications
 
 __all__ = ["TIMEMAP_SIZE", "memento_links", "parse_datetime", "routes", "with_memento"]
 
@@ -260,18 +260,11 @@ def _find_publication(request: Request) -> Publication | None:
     number = request.query_params.get("publication")
     if number is None:
         return publications[0] if publications else None
-    found = _find_line(releases.history, number)
+    found = releases.history.find_line(number)
     if found is None or not publications or found.release != publications[0].release:
         detail = f"Release {ref} was not published by line {number[:_LONGEST_NUMBER]!r} of the journal."
         raise Problem("bad-parameter", 400, detail, members={"parameter": "publication"})
     return found
-
-
-def _find_line(history: History, number: str) -> Publication | None:
-    """The publication of a line of the journal, whose number is written as a number is."""
-    place = int(number) - 1 if number.isdecimal() and len(number) < _LONGEST_NUMBER else -1
-    is_there = 0 <= place < len(history.publications) and str(place + 1) == number
-    return history.publications[place] if is_there else None
 
 
 def _read_datetime(headers: Headers) -> datetime | None:

@@ -178,11 +178,12 @@ def _find_past(request: Request, language: str) -> View | None:
     release = releases.get(ref)
     publications = releases.history.find_publications(release.id)
     named = request.query_params.get("publication")
-    instants = [each.instant for each in publications if named in (None, str(each.sequence))]
+    first = publications[0] if publications else None
+    shown = first if named is None else releases.history.find_line(named)
     kept = {name: value for name, value in request.query_params.items() if name not in ("release", "publication")}
     return {
         "id": release.id,
-        "date": write_date(instants[0][:10], language) if instants else "",
+        "date": write_date(shown.instant[:10], language) if shown is not None and shown.release == release.id else "",
         "now": quote(read_path(request)) + (f"?{urlencode(kept)}" if kept else ""),
     }
 
