@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, cast
@@ -21,7 +21,8 @@ from typing import IO, Final, cast
 import zstandard
 
 from kg.durable import put_in_place, sync_directory
-from kg.errors import ArchiveRefused, ReleaseError
+from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
+from kg.manifest import DAMAGE_CURE
 
 __all__ = ["ArchiveMember", "ArchiveSource", "unpack_archive", "write_archive"]
 
@@ -50,17 +51,22 @@ class ArchiveMember:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveSource:
-    """A file to be packed: its name in the archive, where it is, and how many of its bytes belong to it (None: all)."""
+    """A file to be packed: its name in the archive, where it is, and how many of its bytes belong to it (None: all).
+
+    ``sha256`` is what it must have, where that is known.
+    """
 
     name: str
     path: Path
     size: int | None = None
+    sha256: str | None = None
 
 
 def write_archive(path: Path, sources: Iterable[ArchiveSource]) -> str:
     """The SHA-256 of the archive, once it is on disk under its name; until then that name holds what it held.
 
     Raises:
+        ReleaseDamaged: a file is not what it should be.
         ReleaseError: a file cannot be read, changed while it was read, or the archive cannot be written.
     """
     ordered = sorted(sources, key=lambda each: each.name)
@@ -84,8 +90,16 @@ def write_archive(path: Path, sources: Iterable[ArchiveSource]) -> str:
     return digest
 
 
-def unpack_archive(path: Path, directory: Path) -> tuple[ArchiveMember, ...]:
+def unpack_archive(
+    path: Path, directory: Path, *, find_limit: Callable[[str], int | None] = lambda _: None
+) -> tuple[ArchiveMember, ...]:
     """The members, after writing every file into a directory that does not exist yet, each checked and on disk.
+
+    Args:
+        path: the archive. What a few bytes of it unpack to may be any size, so whoever reads a member whole has to
+            say how large it may be.
+        directory: where the files go.
+        find_limit: the most bytes that a member of that name may have, where there is a limit.
 
     Raises:
         ArchiveRefused: the file is no archive, is cut short, or holds something else than its list says.
@@ -96,6 +110,7 @@ def unpack_archive(path: Path, directory: Path) -> tuple[ArchiveMember, ...]:
             reader = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).stream_reader(raw)
             stream = cast(IO[bytes], reader)
             members = _read_list(stream)
+            _check_sizes(members, find_limit)
             directory.mkdir()
             _demand_room(directory, members)
             for member in members:
@@ -119,6 +134,8 @@ def _measure(source: ArchiveSource) -> ArchiveMember:
         size += len(piece)
     if source.size not in (None, size):
         raise ReleaseError(f"{source.path} is shorter than it should be; 'kg doctor' says what to do")
+    if source.sha256 not in (None, digest.hexdigest()):
+        raise ReleaseDamaged(f"{source.path} has another SHA-256 than the list of checksums says; {DAMAGE_CURE}")
     return ArchiveMember(name=source.name, size=size, sha256=digest.hexdigest())
 
 
@@ -196,6 +213,13 @@ def _check_places(names: list[str]) -> None:
     above = {str(each) for place in places for each in PurePosixPath(place).parents}
     if len(places) < len(names) or not places.isdisjoint(above):
         raise ArchiveRefused("two files of its list would be in one place")
+
+
+def _check_sizes(members: Iterable[ArchiveMember], find_limit: Callable[[str], int | None]) -> None:
+    for member in members:
+        limit = find_limit(member.name)
+        if limit is not None and member.size > limit:
+            raise ArchiveRefused(f"{member.name} has {member.size:,} bytes, and at most {limit:,} are read")
 
 
 def _demand_room(directory: Path, members: Iterable[ArchiveMember]) -> None:

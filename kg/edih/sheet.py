@@ -184,7 +184,9 @@ def _inspect_members(path: Path, content: bytes, limits: Limits) -> _Package:
             if "[Content_Types].xml" not in archive.namelist():
                 raise SheetError(f"{path} is a zip archive but no .xlsx workbook; {_CURE}")
             for member in members:
-                part = archive.read(member)
+                # So much at a time: what a member unpacks to is not bounded by what it says of itself.
+                with archive.open(member) as file:
+                    part = file.read(member.file_size + 1)
                 if member.filename.endswith((".xml", ".rels")) and (_DOCTYPE.search(part) or part[:2] in _UTF16):
                     raise SheetError(f"{path}: {member.filename} declares entities or is not UTF-8; {_CURE}")
                 if member.filename.startswith("xl/worksheets/"):

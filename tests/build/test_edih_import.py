@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
+import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -15,7 +17,9 @@ from pyoxigraph import NamedNode, QuerySolutions
 
 from kg.build import lift_all
 from kg.cli import main
+from kg.edih.sheet import read_sheet
 from kg.edih.tables import COLUMNS as TABLES
+from kg.errors import SheetError
 from kg.settings import KgSettings, load_settings
 
 from .edih_exports import COLUMNS, EDITH, Record, make_record, rewrite_member, write_export
@@ -292,6 +296,13 @@ def pack_bomb(directory: Path) -> Path:
     return path
 
 
+def understate_bomb(directory: Path) -> Path:
+    """The same, but each of its headers says that it is small."""
+    path = pack_bomb(directory)
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 80 << 20), struct.pack("<I", 1000)))
+    return path
+
+
 def cut_file(directory: Path) -> Path:
     path = write_export(directory / "cut.xlsx", [HUB])
     path.write_bytes(path.read_bytes()[:-400])
@@ -349,6 +360,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zip bomb": (pack_bomb, "would unpack to 80 MiB"),
     "merged ranges without end": (merge_too_often, "more than 10000 merged ranges"),
     "merged cells without end": (merge_too_much, "span more than 1000000 cells"),
+    "zip bomb that lies": (understate_bomb, "Bad CRC-32"),
     "another zip": (zip_something, "no .xlsx workbook"),
     "cut file": (cut_file, "damaged"),
     "broken sheet": (break_sheet, "damaged"),
@@ -401,6 +413,17 @@ def test_merged_ranges_that_claim_more_than_the_sheet_has_cost_nothing(
     code, report = run_import(path)
     assert code == 0, report
     assert read(data_dir, "edih/hubs")[0]["name"] == HUB["EDIH Name"]
+
+
+def test_what_a_member_says_of_itself_bounds_what_is_unpacked(tmp_path: Path) -> None:
+    path = understate_bomb(tmp_path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SheetError, match="Bad CRC-32"):
+            read_sheet(path, header="EDIH Title")
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_file_without_a_day_asks_for_one(tmp_path: Path, data_dir: Path, run_import: Import) -> None:
