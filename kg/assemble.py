@@ -19,8 +19,9 @@ from typing import IO, Final, cast
 import pyoxigraph as ox
 
 from kg.changes import iter_changes, iter_dump_lines, write_patch
+from kg.checksums import write_checksums
 from kg.content import write_content
-from kg.derive import Sources, derive_files
+from kg.derive import Sources, derive_files, list_dump_checksums
 from kg.errors import ReleaseDamaged
 from kg.graphs import GraphDigests, GraphState, write_graphs
 from kg.journal import format_instant
@@ -118,6 +119,7 @@ def assemble_release(directory: Path, nquads_path: Path, *, inputs: ReleaseInput
         extra={**inputs.extra, "catalog": asdict(inputs.settings.catalog)},
     )
     write_manifest(manifest, directory / MANIFEST_NAME)
+    write_checksums(directory, known=list_dump_checksums(directory))
     return manifest
 
 

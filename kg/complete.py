@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from kg.changes import iter_dump_lines
+from kg.checksums import CHECKSUMS_NAME, load_checksums, write_checksums
 from kg.commit import COMPLETING, recover
-from kg.derive import Sources, derive_files
+from kg.derive import Sources, derive_files, list_dump_checksums
 from kg.durable import sync_directory, sync_tree, translate_disk_errors
 from kg.feed.steps import take_in
 from kg.lock import lock_completion, lock_releases
@@ -51,6 +52,7 @@ def complete_current(settings: KgSettings) -> Release | None:
                 made = Path(name) / "files"
                 made.mkdir()
                 _derive(release, made, Path(name), settings)
+                _add_checksums(release, made)
                 sync_tree(made)
                 with lock_releases(root, wait_s=_WAIT_S):
                     if not release.is_complete:
@@ -84,9 +86,16 @@ def _derive(release: Release, made: Path, scratch: Path, settings: KgSettings) -
     derive_files(made, sources)
 
 
+def _add_checksums(release: Release, made: Path) -> None:
+    """Make the list of the release anew, with the files that were made; where there was none, none is begun."""
+    if (sums := load_checksums(release.path)) is not None:
+        write_checksums(made, known=list_dump_checksums(made), beside=sums)
+
+
 def _put_in_place(release: Release, made: Path) -> None:
     """Move the files to where readers look for them; a crash in between is made up for by the next attempt."""
-    for path in made.iterdir():
+    # The list comes last: what it names has to be there.
+    for path in sorted(made.iterdir(), key=lambda each: each.name == CHECKSUMS_NAME):
         target = release.path / path.name
         if target.is_dir():
             shutil.rmtree(target)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kg.catalog.write import write_descriptions
+from kg.checksums import Checksum
+from kg.dumps.index import DUMPS_NAME, load_dumps
 from kg.dumps.write import write_dumps
 from kg.entities import write_entities
 from kg.settings import KgSettings
 
-__all__ = ["Sources", "derive_files"]
+__all__ = ["Sources", "derive_files", "list_dump_checksums"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,3 +50,14 @@ def derive_files(directory: Path, sources: Sources) -> None:
     write_dumps(directory, sources)
     write_descriptions(directory, sources)
     write_entities(directory, sources)
+
+
+def list_dump_checksums(directory: Path) -> Mapping[str, Checksum]:
+    """The checksums of the dumps in a directory, as they were taken when the files were made; none without dumps."""
+    if not (directory / DUMPS_NAME).exists():
+        return {}
+    return {
+        f"{DUMPS_NAME}/{dump.dataset}/{file.name}": Checksum(size=file.size, sha256=file.sha256)
+        for dump in load_dumps(directory).values()
+        for file in dump.files
+    }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kg.checksums import CHECKSUMS_NAME, Digests, add_checksums
 from kg.commit import COMPLETING, LEFTOVERS, WORKSPACE
 from kg.durable import is_torn
 from kg.errors import ReleaseDamaged
@@ -24,7 +25,7 @@ from kg.manifest import PENDING_NAME, UNCOMMITTED_NAME
 from kg.release import Release, Releases
 from kg.retention import load_kept
 
-__all__ = ["Problem", "examine_directory", "examine_one", "list_releases"]
+__all__ = ["Problem", "examine_directory", "examine_one", "list_releases", "repair_one"]
 
 # Dumps of a million statements take some seconds, and those of an older release may be under way.
 _PATIENCE_S: Final = 600.0
@@ -41,6 +42,7 @@ _COMPLETION_CURE: Final = (
     "'kg serve' makes them, again and again until there is room (/health/ready says why not yet); "
     "or now: kg doctor --repair"
 )
+_CHECKSUMS_CURE: Final = "kg doctor --repair, without --quick: it examines the release and then writes them"
 _FEED_CURE: Final = (
     "restore feed/ from a backup; or move it away, and the next change begins it anew (readers of /ldes start over)"
 )
@@ -48,12 +50,16 @@ _FEED_CURE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong: where, what, and what to do; ``is_safe`` when ``kg doctor --repair`` does it."""
+    """One thing that is wrong: where, what, and what to do; ``is_safe`` when ``kg doctor --repair`` does it.
+
+    ``is_note`` says that it is no damage.
+    """
 
     where: str
     what: str
     cure: str
     is_safe: bool = False
+    is_note: bool = False
 
 
 def examine_directory(root: Path, *, patience_s: float = _PATIENCE_S) -> Iterator[Problem]:
@@ -86,10 +92,27 @@ def list_releases(root: Path) -> tuple[Release, ...]:
     return tuple(Release(path.name, int(path.name.partition("-")[0]), path) for path in found)
 
 
-def examine_one(release: Release, *, quick: bool = False) -> Iterator[Problem]:
-    """What is wrong with one release."""
-    for what in examine_release(release, quick=quick):
+def examine_one(release: Release, *, quick: bool = False, digests: Digests | None = None) -> Iterator[Problem]:
+    """What is wrong with one release; ``digests`` are those of files that it may share with others."""
+    is_sound = True
+    for what in examine_release(release, quick=quick, digests=digests):
+        is_sound = False
         yield Problem(where=release.id, what=what, cure=_RELEASE_CURE)
+    if is_sound and not (release.path / CHECKSUMS_NAME).exists():
+        what = f"{release.path}: has no checksums, since an earlier version made it, so not all damage can be found"
+        yield Problem(where=release.id, what=what, cure=_CHECKSUMS_CURE, is_safe=True, is_note=True)
+
+
+def repair_one(release: Release) -> None:
+    """Write the checksums of a release that has none, and in which nothing else is wrong; the caller holds the lock.
+
+    One whose dumps are still to be made has to wait for them.
+
+    Raises:
+        ReleaseError: they cannot be written.
+    """
+    if not release.is_awaited and not (release.path / CHECKSUMS_NAME).exists():
+        add_checksums(release.path)
 
 
 def _iter_directories(root: Path) -> Iterator[Path]:

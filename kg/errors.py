@@ -5,7 +5,7 @@
     |- RdfError               RdfSyntaxError(path), UnknownPrefix, InvalidIri
     |- QueryError             QuerySyntaxError, QueryRefused, QueryTimeout, QueryTooLarge, UnknownQuery
     |- RemoteError            RemoteRefused, RemoteUnavailable, RemoteIncomplete
-    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged, ReleasePending,
+    |- ReleaseError           ReleaseNotFound (ReleasePruned), ReleaseDamaged (StoreDamaged), ReleasePending,
     |                         ReleaseOvertaken, ArchiveRefused
     |- DiskError              DiskFull, DiskUnclear
     |- ResourceNotFound, NotAcceptable
@@ -61,6 +61,7 @@ __all__ = [
     "SettingsError",
     "SheetError",
     "SourceError",
+    "StoreDamaged",
     "TableError",
     "UnknownPrefix",
     "UnknownQuery",
@@ -200,6 +201,12 @@ class ReleaseDamaged(ReleaseError):
     """The files of a release do not match its manifest."""
 
     code = "release-damaged"
+
+
+class StoreDamaged(ReleaseDamaged):
+    """The engine cannot read the store of a release, or the files of it are not as its list of checksums says."""
+
+    code = "store-damaged"
 
 
 class ArchiveRefused(ReleaseError):

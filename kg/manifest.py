@@ -63,7 +63,8 @@ class Manifest:
 
     ``open_licences`` are those whose graphs make up the default graph, or None in a plain dataset, whose default graph
     is its own; ``has_changes`` is false when the dump of the parent could not be read, so that nothing says what
-    differs from it; ``extra`` is what the build adds, such as the summary of the shape report.
+    differs from it; ``has_checksums`` is false in a release from before there were lists of them (kg.checksums);
+    ``extra`` is what the build adds, such as the summary of the shape report.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Manifest:
     open_licences: tuple[str, ...] | None
     versions: Mapping[str, str]
     has_changes: bool = True
+    has_checksums: bool = True
     extra: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -126,6 +128,7 @@ def load_manifest(path: Path) -> Manifest:
             else tuple(str(each) for each in licences),
             versions={str(name): str(version) for name, version in record.pop("versions").items()},
             has_changes=bool(record.pop("has_changes", True)),
+            has_checksums=bool(record.pop("has_checksums", False)),
             extra=record,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -14,10 +14,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Final
 
 from kg.archive import ArchiveSource, unpack_archive, write_archive
+from kg.checksums import CHECKSUMS_NAME, add_checksums, iter_files, load_checksums
 from kg.commit import WORKSPACE, recover
 from kg.durable import make_directory, put_in_place, sync_directory
 from kg.entities import ENTITIES_NAME
@@ -26,13 +27,15 @@ from kg.examine import examine_feed, examine_release
 from kg.feed.log import Feed, load_feed, read_log
 from kg.journal import Journal, load_journal
 from kg.lock import lock_releases
-from kg.manifest import PENDING_NAME, STORE_NAME, UNCOMMITTED_NAME
+from kg.manifest import DAMAGE_CURE, PENDING_NAME, UNCOMMITTED_NAME
 from kg.release import Release, Releases
 
 __all__ = ["Imported", "export_release", "import_release"]
 
 _JOURNAL: Final = "journal.jsonl"
 _RELEASE: Final = "release"
+# Half a million publications, graphs or files.
+_MAX_WHOLE_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -60,20 +63,23 @@ def export_release(releases: Releases, ref: str, path: Path) -> str:
     lines = releases.journal_path.read_bytes().splitlines(keepends=True)[:until]
     sources = [ArchiveSource(name=_JOURNAL, path=releases.journal_path, size=sum(map(len, lines)))]
     sources += _list_feed(releases, release, until=until)
-    sources += (
-        ArchiveSource(name=f"{_RELEASE}/{each.relative_to(release.path)}", path=each)
-        for each in release.path.rglob("*")
-        if each.is_file() and _is_wanted(each.relative_to(release.path))
-    )
+    sources += _list_files(release)
     return write_archive(path, sources)
 
 
-def _is_wanted(path: PurePath) -> bool:
-    # What begins with a dot is somebody's work in hand, but for the mark that dumps are still to be made.
-    if path.parts[0].startswith("."):
-        return path.name == PENDING_NAME
-    # The engine's log names the host and the directory that the store was made in; nothing reads it.
-    return not (path.parts[0] == STORE_NAME and path.name.startswith("LOG"))
+def _list_files(release: Release) -> Iterator[ArchiveSource]:
+    """All files that count, and what tells how far the release is."""
+    sums = load_checksums(release.path) or {}
+    for name, path in iter_files(release.path):
+        listed = sums.get(name)
+        if sums and listed is None and release.is_complete:
+            raise ReleaseDamaged(f"{path} is not in the list of checksums; {DAMAGE_CURE}")
+        yield ArchiveSource(name=f"{_RELEASE}/{name}", path=path, sha256=listed.sha256 if listed else None)
+    if gone := sorted(name for name in sums if not (release.path / name).is_file()):
+        raise ReleaseDamaged(f"{release.path / gone[0]} is gone; {DAMAGE_CURE}")
+    for name in (CHECKSUMS_NAME, PENDING_NAME):
+        if (release.path / name).exists():
+            yield ArchiveSource(name=f"{_RELEASE}/{name}", path=release.path / name)
 
 
 def _list_feed(releases: Releases, release: Release, *, until: int) -> Iterator[ArchiveSource]:
@@ -111,13 +117,16 @@ def import_release(root: Path, path: Path) -> Imported:
         recover(root)
         with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=root) as workspace:
             unpacked = Path(workspace) / "archive"
-            unpack_archive(path, unpacked)
+            unpack_archive(path, unpacked, find_limit=_find_limit)
             theirs, release = _examine_archive(unpacked, path)
             own = Releases(root).journal()
             _demand_one_history(own, theirs, path)
             place = root / release.id
             is_new = not place.is_dir() or any(examine_release(Releases(root).find(release.id)))
             if is_new:
+                if not (release.path / CHECKSUMS_NAME).exists():
+                    # From an earlier version; all of it was examined just now.
+                    add_checksums(release.path)
                 (release.path / UNCOMMITTED_NAME).touch()
                 sync_directory(release.path)
                 if place.is_dir():
@@ -131,6 +140,12 @@ def import_release(root: Path, path: Path) -> Imported:
         recover(root)
         releases = Releases(root)
         return Imported(releases.get(release.id), is_new=is_new, is_current=releases.current_id() == release.id)
+
+
+def _find_limit(name: str) -> int | None:
+    """How large a file of an archive may be: those that are read whole are bounded, the others are read in pieces."""
+    is_whole = name.endswith((".json", ".jsonl")) or name.startswith("feed/pages/")
+    return _MAX_WHOLE_BYTES if is_whole else None
 
 
 def _take_feed(theirs: Feed, own: Feed) -> None:

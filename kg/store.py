@@ -13,7 +13,15 @@ from typing import IO, Final, TypeAlias
 
 import pyoxigraph as ox
 
-from kg.errors import LicenceUnknown, NotAcceptable, QueryError, QuerySyntaxError, ReleaseDamaged, ReleaseError
+from kg.errors import (
+    KgError,
+    LicenceUnknown,
+    NotAcceptable,
+    QueryError,
+    QuerySyntaxError,
+    ReleaseError,
+    StoreDamaged,
+)
 from kg.rdfio import write_sorted_nquads
 from kg.scratch import make_scratch
 from kg.terms import PROVENANCE_GRAPH
@@ -23,12 +31,15 @@ __all__ = [
     "RESULT_MEDIA_TYPES",
     "QueryResult",
     "create_store",
+    "drop_notes",
     "evaluate_query",
     "find_open_graphs",
+    "is_damage",
     "iter_merged_lines",
     "load_store",
     "open_read_only",
     "run_query",
+    "translate_error",
     "write_result",
 ]
 
@@ -43,6 +54,8 @@ RESULT_MEDIA_TYPES: Final = (
 GRAPH_MEDIA_TYPES: Final = ("text/turtle", "application/n-triples", "application/ld+json", "application/rdf+xml")
 # The engine holds up to a million quads of one call in memory; a quarter of that is as fast and takes a third.
 _PIECE_LINES: Final = 250_000
+# What the engine says first where a block has another checksum than was written with it, and where the disk refuses.
+_DAMAGE: Final = ("Corruption:", "IO error:")
 _LICENCE: Final = b"<http://purl.org/dc/terms/license>"
 
 
@@ -83,8 +96,16 @@ def load_store(path: Path, *, nquads_path: Path, merged_path: Path) -> None:
                     store.bulk_load(piece, format=rdf_format)
         store.flush()
         store.optimize()
+        # Closed, it writes no more.
+        del store
+        drop_notes(path)
     except OSError as error:
         raise ReleaseError(f"{path}: the store could not be written: {error}") from error
+
+
+def drop_notes(path: Path) -> None:
+    """Remove what the engine noted down for people: a third of what a small write takes, with the name of the host."""
+    (path / "LOG").unlink(missing_ok=True)
 
 
 def find_open_graphs(nquads_path: Path, *, open_licences: Collection[str]) -> frozenset[str]:
@@ -134,12 +155,29 @@ def open_read_only(path: Path) -> ox.Store:
     """The store of a release, for reading only.
 
     Raises:
-        ReleaseDamaged: there is no usable store.
+        StoreDamaged: there is no usable store.
     """
     try:
         return ox.Store.read_only(str(path))
     except (OSError, RuntimeError) as error:
-        raise ReleaseDamaged(f"{path}: the store cannot be opened: {error}") from error
+        raise StoreDamaged(f"{path}: the store cannot be opened: {error}") from error
+
+
+def is_damage(error: BaseException, *, is_writing: bool = False) -> bool:
+    """Whether an error of the engine says that it cannot read its files: a checksum is wrong, or the disk refuses.
+
+    Where it writes, too, what the disk refuses may be that.
+
+    Not every query that meets such a block ends so: in EXISTS, aggregates and templates of CONSTRUCT the engine
+    goes on without it. So stores are examined before they are asked (kg.checksums).
+    """
+    said = _DAMAGE[:1] if is_writing else _DAMAGE
+    return isinstance(error, (OSError, RuntimeError)) and str(error).startswith(said)
+
+
+def translate_error(error: Exception) -> KgError:
+    """What the failure of a query is to us: of the store where that cannot be read, else of the query."""
+    return StoreDamaged(f"the store cannot be read: {error}") if is_damage(error) else QueryError(str(error))
 
 
 def evaluate_query(
@@ -154,7 +192,8 @@ def evaluate_query(
 
     Raises:
         QuerySyntaxError: the text is no SPARQL query.
-        QueryError: the store cannot be read, or a variable to bind is not projected.
+        QueryError: a variable to bind is not projected, or the engine does not know how.
+        StoreDamaged: the store cannot be read.
     """
     bound: dict[ox.Variable, ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple] = {
         ox.Variable(name): value for name, value in (substitutions or {}).items()
@@ -164,7 +203,7 @@ def evaluate_query(
     except SyntaxError as error:
         raise QuerySyntaxError(error.msg or str(error)) from error
     except (OSError, RuntimeError, ValueError) as error:
-        raise QueryError(str(error)) from error
+        raise translate_error(error) from error
 
 
 def write_result(result: QueryResult, output: IO[bytes], *, media_type: str) -> None:
@@ -173,6 +212,7 @@ def write_result(result: QueryResult, output: IO[bytes], *, media_type: str) -> 
     Raises:
         NotAcceptable: the media type cannot hold such a result.
         QueryError: evaluation failed while the result was written.
+        StoreDamaged: the store cannot be read.
     """
     try:
         if isinstance(result, ox.QueryTriples):
@@ -188,6 +228,8 @@ def write_result(result: QueryResult, output: IO[bytes], *, media_type: str) -> 
     except BrokenPipeError:
         raise
     except (OSError, RuntimeError) as error:
+        if is_damage(error):
+            raise translate_error(error) from error
         raise QueryError(f"the query failed while its result was written: {error}") from error
 
 

@@ -19,20 +19,30 @@ import pyoxigraph as ox
 from kg.assemble import open_gzip
 from kg.candidate import Apply, Candidate, create_candidate
 from kg.changes import Change, iter_dump_lines, split_line, write_patch
+from kg.checksums import Digests, examine_store, find_shared, load_checksums, write_checksums
 from kg.commit import commit_release, find_next_sequence, make_workspace, recover
 from kg.content import change_content
 from kg.curation import Writer, find_curation
 from kg.draft import Delta
-from kg.errors import PreconditionFailed, ReleaseNotFound
+from kg.errors import PreconditionFailed, ReleaseNotFound, StoreDamaged
 from kg.graphs import GraphState, find_state, load_graphs, measure_lines, write_graphs
 from kg.journal import find_instant
 from kg.lock import lock_releases
-from kg.manifest import CHANGES_NAME, CONTENT_NAME, MANIFEST_NAME, PENDING_NAME, REPORT_NAME, STORE_NAME, write_manifest
+from kg.manifest import (
+    CHANGES_NAME,
+    CONTENT_NAME,
+    DAMAGE_CURE,
+    MANIFEST_NAME,
+    PENDING_NAME,
+    REPORT_NAME,
+    STORE_NAME,
+    write_manifest,
+)
 from kg.rdfio import iter_sorted_lines
 from kg.release import Release, Releases, check_mode
 from kg.report import Report
 from kg.settings import KgSettings
-from kg.store import open_read_only
+from kg.store import drop_notes, is_damage, open_read_only
 
 __all__ = ["Expected", "Outcome", "Write", "Writer", "write"]
 
@@ -112,6 +122,7 @@ def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -
         GraphReadOnly: the change touches the default graph, or a named graph that is made from something else.
         WriteForbidden: it touches a graph that is not for this writer.
         WriteInvalid: it brings what a release does not hold.
+        StoreDamaged: the store of the current release is.
         EngineFailed: nothing is known about the candidate.
         ReleaseError: another change is going on, or a file cannot be written.
     """
@@ -122,13 +133,26 @@ def write(settings: KgSettings, work: Write, *, on_commit: Callable[[], None]) -
         if base is None:
             raise ReleaseNotFound(f"no release in {root} yet: run 'kg build' first")
         check_mode(base, is_plain=settings.is_plain)
+        _check_store(base)
         states = load_graphs(base.path)
         for expected in work.expected:
             expected.check(find_state(states, expected.graph))
         with make_workspace(root) as workspace:
             assembled = workspace / "release"
             assembled.mkdir()
-            return _Transaction(settings, work, base, states, assembled).run(on_commit)
+            try:
+                return _Transaction(settings, work, base, states, assembled).run(on_commit)
+            except (OSError, RuntimeError) as error:
+                if is_damage(error, is_writing=True):
+                    raise StoreDamaged(f"{base.path}: the store cannot be read: {error}; {DAMAGE_CURE}") from error
+                raise
+
+
+def _check_store(base: Release) -> None:
+    """Make sure that the engine has the store before it that it should: it would do with less of it, silently."""
+    sums = load_checksums(base.path)
+    for what in () if sums is None else examine_store(base.path, sums, Digests(), is_quick=True):
+        raise StoreDamaged(f"{what}; {DAMAGE_CURE}")
 
 
 class _Transaction:
@@ -187,8 +211,8 @@ class _Transaction:
         candidate.store.flush()
         release_id, instant = self._assemble(candidate, after, report, written), find_instant()
         del candidate
-        # What the engine notes about itself is a third of what a small write takes on disk.
-        (self._assembled / STORE_NAME / "LOG").unlink(missing_ok=True)
+        drop_notes(self._assembled / STORE_NAME)
+        write_checksums(self._assembled, known=find_shared(self._assembled, self._base.path))
         self._end_lap("assemble")
         on_commit()
         root = self._settings.releases_dir
@@ -257,6 +281,7 @@ class _Transaction:
             counts=candidate.count(before.counts, graphs=sum(1 for graph in states if graph)),
             versions={"chap-kg": version("chap-kg"), "pyoxigraph": ox.__version__},
             has_changes=True,
+            has_checksums=True,
             extra={
                 **before.extra,
                 **self._curation.describe(),

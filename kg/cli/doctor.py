@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kg.checksums import Digests
 from kg.cli.options import Commands, add_command, add_releases, make_settings
 from kg.commit import recover
 from kg.errors import ReleaseDamaged, ReleaseNotFound
@@ -35,12 +36,13 @@ def add_commands(commands: Commands) -> None:
         summary="verify all releases, journal, feed and links; say what to do; exit code 1 when something is wrong",
         example="kg doctor --quick",
     )
-    doctor.add_argument("--quick", action="store_true", help="counts, sizes and lists only; compute no digest")
+    doctor.add_argument("--quick", action="store_true", help="counts, sizes, lists and small files only")
     doctor.add_argument(
         "--repair",
         action="store_true",
         help="first clear up what a broken-off change left behind, as the next change would, and make dumps, "
-        "descriptions and feed that are still to come, as 'kg serve' does; no release is changed",
+        "descriptions and feed that are still to come, as 'kg serve' does; without --quick, also give sound "
+        "releases of earlier versions the checksums that they lack",
     )
     doctor.add_argument(
         "--patience",
@@ -64,12 +66,18 @@ def _doctor(options: argparse.Namespace) -> int:
         _repair(make_settings(options))
     releases = list_releases(root)
     problems: list[Problem] = []
-    for each in _iter_problems(root, releases, quick=options.quick, patience_s=options.patience):
+    for each in _iter_problems(root, releases, options):
         problems.append(each)
         if options.format == "text":
             print(f"{each.where}: {each.what}\n    do: {each.cure}")
+    notes = [each for each in problems if each.is_note]
+    problems = [each for each in problems if not each.is_note]
     if options.format == "json":
-        record = {"releases": [each.id for each in releases], "problems": [asdict(each) for each in problems]}
+        record = {
+            "releases": [each.id for each in releases],
+            "problems": [asdict(each) for each in problems],
+            "notes": [asdict(each) for each in notes],
+        }
         print(json.dumps(record, indent=2, ensure_ascii=False))
     else:
         depth = "counts, sizes and lists" if options.quick else "every digest"
@@ -91,18 +99,23 @@ def _repair(settings: KgSettings) -> None:
         print(f"not repaired: {error}", file=sys.stderr)
 
 
-def _iter_problems(root: Path, releases: Sequence[Release], *, quick: bool, patience_s: float) -> Iterator[Problem]:
-    from kg.doctor import examine_directory, examine_one  # noqa: PLC0415 - as above
+def _iter_problems(root: Path, releases: Sequence[Release], options: argparse.Namespace) -> Iterator[Problem]:
+    from kg.doctor import examine_directory, examine_one, repair_one  # noqa: PLC0415 - as above
 
     with look_at_releases(root) as is_still:
-        beside = list(examine_directory(root, patience_s=patience_s)) if is_still else []
+        beside = list(examine_directory(root, patience_s=options.patience)) if is_still else []
     if not is_still:
         print("a build or a write is going on: journal, links and strays were not examined", file=sys.stderr)
     yield from beside
+    digests = Digests()
     for release in releases:
         if sys.stderr.isatty():
             print(f"examining {release.id}", end="\r", file=sys.stderr)
-        found = list(examine_one(release, quick=quick))
+        found = list(examine_one(release, quick=options.quick, digests=digests))
+        if options.repair and not options.quick and found and all(each.is_note for each in found):
+            with lock_releases(root):
+                repair_one(release)
+            found = list(examine_one(release, quick=True))
         # It may have been pruned in the meantime.
         if release.path.is_dir():
             yield from found

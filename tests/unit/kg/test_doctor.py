@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kg.checksums import Digests
 from kg.cli import main
 from kg.doctor import Problem, examine_directory, examine_one, list_releases
+from kg.errors import ReleaseDamaged
 from kg.lock import lock_releases
+from kg.probe import count_store
 from kg.release import Releases
 from kg.retention import keep_release
 from tests.unit.kg.conftest import OPEN, make_quads
@@ -79,6 +83,15 @@ def spoil(path: Path) -> None:
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
+def make_older(root: Path) -> None:
+    """As an earlier version made them: without lists of checksums."""
+    for path in (first(root), second(root)):
+        (path / "checksums.json").unlink()
+        record = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        del record["has_checksums"]
+        (path / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
+
+
 def leave_uncommitted(root: Path) -> None:
     (root / "0003-00000000").mkdir()
     (root / "0003-00000000" / ".uncommitted").touch()
@@ -122,6 +135,7 @@ def test_what_a_crash_leaves_is_cleared_by_repair(
     before = Releases(root).journal()
     (problem,) = examine(root, quick=True)
     assert problem.is_safe
+    assert not problem.is_note
     assert "kg doctor --repair" in problem.cure
     assert main(["doctor", "--quick", "--releases", str(root)]) == 1
     assert main(["doctor", "--quick", "--repair", "--releases", str(root)]) == 0
@@ -181,16 +195,89 @@ DEEP: dict[str, Damage] = {
 @pytest.mark.parametrize("damage", DEEP.values(), ids=DEEP)
 def test_damage_of_the_same_size_is_found_by_digest(root: Path, damage: Damage) -> None:
     damage(root)
-    assert examine(root, quick=True) == []
-    (problem,) = examine(root)
+    assert {each.where for each in examine(root)} == {second(root).name}
+    # And where there is no list of checksums, by what the release says of itself.
+    make_older(root)
+    assert [each for each in examine(root, quick=True) if not each.is_note] == []
+    (problem,) = [each for each in examine(root) if not each.is_note]
     assert problem.where == second(root).name
+
+
+def test_release_of_an_earlier_version_gets_its_checksums_by_repair(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_older(root)
+    notes = examine(root)
+    assert [each.where for each in notes] == [first(root).name, second(root).name]
+    assert all(each.is_note and "kg doctor --repair" in each.cure for each in notes)
+    spoil(first(root) / "dumps" / "chap" / "chap.ttl.gz")
+    command = ["doctor", "--releases", str(root)]
+    assert main([*command, "--quick", "--repair"]) == 0
+    assert "has no checksums" in capsys.readouterr().out
+    # What is damaged gets none: they would say that it is sound.
+    assert main([*command, "--repair"]) == 1
+    assert not (first(root) / "checksums.json").exists()
+    assert examine(root, quick=True) == notes[:1]
+    spoil(second(root) / "store" / "IDENTITY")
+    assert [each.where for each in examine(root, quick=True) if not each.is_note] == [second(root).name]
+
+
+def test_lost_list_of_checksums_is_damage(root: Path) -> None:
+    (second(root) / "checksums.json").unlink()
+    (problem,) = examine(root, quick=True)
+    assert "list of checksums is gone" in problem.what
+
+
+def test_what_no_list_names_is_damage(root: Path) -> None:
+    # The engine would take in what it finds in such a file.
+    (second(root) / "store" / "000099.log").touch()
+    (problem,) = examine(root, quick=True)
+    assert "is not in the list" in problem.what
+
+
+def test_broken_tables_of_the_engine_are_problems_and_no_end_of_the_doctor(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_older(root)
+    for path in (second(root) / "store").glob("*.sst"):
+        content = path.read_bytes()
+        path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    for quick in ([], ["--quick"]):
+        assert main(["doctor", *quick, "--json", "--releases", str(root)]) == 1
+        (problem,) = json.loads(capsys.readouterr().out)["problems"]
+        assert "Corruption" in problem["what"]
+        assert problem["where"] == second(root).name
+
+
+def test_store_that_brings_the_engine_down_is_a_problem(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # None is known that does, so the process is given what makes it end without an answer.
+    probe = count_store(second(root) / "store")
+    assert probe > 0
+    with monkeypatch.context() as patched:
+        patched.setattr("kg.probe.json.dumps", lambda _: "no question")
+        with pytest.raises(ReleaseDamaged, match=r"the engine ended while it read the store \(status 1\)"):
+            count_store(second(root) / "store")
+    assert count_store(second(root) / "store") == probe
+
+
+def test_files_that_releases_share_are_read_once(root: Path) -> None:
+    path = first(root) / "dumps" / "chap" / "chap.ttl.gz"
+    twin = first(root) / "twin"
+    twin.hardlink_to(path)
+    digests = Digests()
+    measured = digests.measure(path)
+    # Bytes that change without a trace show that they were not read again.
+    status = path.stat()
+    spoil(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert digests.measure(twin) == measured != Digests().measure(twin)
 
 
 def test_pruned_release_is_no_problem(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["release", "prune", "--keep", "1", "--releases", str(root)]) == 0
     assert main(["doctor", "--json", "--releases", str(root)]) == 0
     record = json.loads(capsys.readouterr().out.partition("\n")[2])
-    assert record == {"releases": [second(root).name], "problems": []}
+    assert record == {"releases": [second(root).name], "problems": [], "notes": []}
 
 
 def test_change_that_is_going_on_is_not_judged(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,8 +24,12 @@ from tests.unit.kg.conftest import CLOSED, OPEN, make_quads, names_in, publish
 
 
 def bytes_of(release: Release) -> dict[str, str]:
-    """Digests of all files but the store's, whose bytes are the engine's own."""
-    files = (path for path in release.path.rglob("*") if path.is_file() and release.store_path not in path.parents)
+    """Digests of all files but the store's, whose bytes are the engine's own, and the list that tells of these."""
+    files = (
+        path
+        for path in release.path.rglob("*")
+        if path.is_file() and release.store_path not in path.parents and path.name != "checksums.json"
+    )
     return {str(path.relative_to(release.path)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

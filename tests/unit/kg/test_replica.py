@@ -6,14 +6,16 @@ import gzip
 import hashlib
 import json
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from kg.archive import ArchiveSource, unpack_archive, write_archive
-from kg.doctor import examine_directory
-from kg.errors import ArchiveRefused, ReleaseError
+from kg.checksums import load_checksums
+from kg.doctor import examine_directory, examine_one
+from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
 from kg.release import Release, Releases
 from kg.replica import export_release, import_release
 from kg.retention import prune_releases
@@ -190,6 +192,11 @@ JOURNAL = {"sequence": 1, "release": "0001-00000000", "action": "build", "instan
         ("feed/pages/000001.nq.gz", gzip.compress(b"", mtime=0)),
         ("feed/pages/000001.nq.gz", b""),
         ("feed/entities-000001.tsv.gz", None),
+        ("feed/entities-000001.tsv.gz", gzip.compress(bytes(70 << 20), mtime=0)),
+        ("release/checksums.json", None),
+        ("release/checksums.json", b"{}"),
+        ("release/store/IDENTITY", b"x"),
+        ("release/store/000099.log", b""),
     ],
 )
 def test_archive_of_something_else_is_refused(archives: Path, tmp_path: Path, name: str, content: bytes | None) -> None:
@@ -200,6 +207,46 @@ def test_archive_of_something_else_is_refused(archives: Path, tmp_path: Path, na
         import_release(tmp_path / "replica", forged)
     assert ".building" not in str(refused.value)
     assert {each.name for each in (tmp_path / "replica").iterdir()} == {".lock"}
+
+
+def test_few_bytes_that_unpack_to_much_are_refused_before_they_are_read(archives: Path, tmp_path: Path) -> None:
+    forged = repack(archives / "1.tar.zst", tmp_path, "journal.jsonl", bytes(65 << 20))
+    assert forged.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveRefused, match=r"journal.jsonl has 68,157,440 bytes, and at most"):
+            import_release(tmp_path / "replica", forged)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_archive_of_an_earlier_version_gets_checksums_where_it_is_unpacked(archives: Path, tmp_path: Path) -> None:
+    unpack_archive(archives / "1.tar.zst", tmp_path / "unpacked")
+    record = json.loads((tmp_path / "unpacked/release/manifest.json").read_text(encoding="utf-8"))
+    del record["has_checksums"]
+    shutil.rmtree(tmp_path / "unpacked")
+    older = repack(archives / "1.tar.zst", tmp_path, "release/manifest.json", json.dumps(record).encode())
+    (tmp_path / "changed" / "release" / "checksums.json").unlink()
+    files = [each for each in (tmp_path / "changed").rglob("*") if each.is_file()]
+    write_archive(older, [ArchiveSource(name=str(each.relative_to(tmp_path / "changed")), path=each) for each in files])
+    release = import_release(tmp_path / "replica", older).release
+    assert list(examine_one(release)) == []
+    assert load_checksums(release.path)
+
+
+@pytest.mark.parametrize("name", ["store/IDENTITY", "dumps/chap/chap.nt.gz", "content.nq.gz"])
+def test_damaged_file_is_not_exported(origin: Path, tmp_path: Path, name: str) -> None:
+    root = shutil.copytree(origin, tmp_path / "releases", symlinks=True)
+    path = Releases(root).get("current").path / name
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ReleaseDamaged, match="another SHA-256"):
+        export_release(Releases(root), "current", tmp_path / "archive")
+    path.unlink()
+    with pytest.raises(ReleaseDamaged, match="is gone"):
+        export_release(Releases(root), "current", tmp_path / "archive")
+    assert not (tmp_path / "archive").exists()
 
 
 def test_store_with_other_statements_is_refused(archives: Path, tmp_path: Path) -> None:
