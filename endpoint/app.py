@@ -114,9 +114,11 @@ def create_app(
     releases = ServedReleases(
         settings.releases_dir,
         on_switch=lambda each: pool.prepare_store(str(each.store_path)),
+        on_damage=pool.refuse_store,
         is_plain=is_plain,
     )
     share = FairShare(budget_s=settings.client_budget_s, earned_per_s=settings.client_earned_per_s)
+    pool.on_damage = releases.suspect
     asker = Asker(pool, releases, load_directory(_PACKAGE / "queries"), share)
     desk = Desk(settings, releases, fences)
     build = _build_digest()

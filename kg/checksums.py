@@ -40,6 +40,8 @@ _TABLE: Final = ".sst"
 # It names the host and the directory that the store was made in; nothing reads it.
 _NOTES: Final = f"{_STORE}LOG"
 _SMALL_BYTES: Final = 128 * 1024
+# Files of some terabytes.
+_REMEMBERED: Final = 50_000
 _NONE: Final[Mapping[str, Checksum]] = MappingProxyType({})
 
 
@@ -65,10 +67,15 @@ class Digests:
         """
         status = path.stat()
         key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        if key not in self._known:
+        digest = self._known.pop(key, None)
+        if digest is None:
             with path.open("rb") as file:
-                self._known[key] = hashlib.file_digest(file, "sha256").hexdigest()
-        return Checksum(size=status.st_size, sha256=self._known[key])
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # What was asked for last stands last, and what nobody asks for any more goes.
+        self._known[key] = digest
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return Checksum(size=status.st_size, sha256=digest)
 
 
 def iter_files(directory: Path, *, folder: str = "") -> Iterator[tuple[str, Path]]:

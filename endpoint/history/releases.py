@@ -14,11 +14,13 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
+from kg.checksums import CHECKSUMS_NAME, Digests, examine_store, load_checksums
 from kg.commit import list_directories
-from kg.errors import ReleaseDamaged, ReleaseError, ReleasePending, SettingsError
+from kg.errors import ReleaseDamaged, ReleaseError, ReleasePending, SettingsError, StoreDamaged
 from kg.feed.log import load_feed
 from kg.history import History
 from kg.journal import Journal
+from kg.manifest import DAMAGE_CURE
 from kg.release import Release, Releases, check_mode
 
 __all__ = ["Lag", "ServedReleases"]
@@ -50,7 +52,10 @@ class Lag:
 
 @dataclass(kw_only=True)
 class _State:
-    """All that is served; a look at the disk finds out one after the other, and leaves the rest when it fails."""
+    """All that is served; a look at the disk finds out one after the other, and leaves the rest when it fails.
+
+    ``broken`` says what is wrong with the store of the current release, which is not asked then; empty when nothing is.
+    """
 
     current: Release | None = None
     complete: Release | None = None
@@ -58,13 +63,23 @@ class _State:
     seen: tuple[int, int, int] | None = None
     lag: Lag = field(default_factory=Lag)
     damage: str | None = None
+    broken: str = ""
 
 
 class ServedReleases:
     """What ``releases/current`` points at, at most one poll behind, and the other releases by their ids."""
 
-    def __init__(self, releases_dir: Path, *, on_switch: Callable[[Release], None], is_plain: bool) -> None:
+    def __init__(
+        self,
+        releases_dir: Path,
+        *,
+        on_switch: Callable[[Release], None],
+        on_damage: Callable[[str], None],
+        is_plain: bool,
+    ) -> None:
         self._is_plain = is_plain
+        self._on_damage = on_damage
+        self._digests = Digests()
         self._releases = Releases(releases_dir)
         self._on_switch = on_switch
         self._state = _State()
@@ -171,10 +186,19 @@ class ServedReleases:
                 _log.info("release %s is current", after.current.id)
                 self._known.clear()
                 self._on_switch(after.current)
+            elif after.current is not None and before.broken and not after.broken:
+                # Somebody has put it right, so what is open is another.
+                self._on_switch(after.current)
+            if after.broken != before.broken:
+                self._on_damage(after.broken)
             is_other = (after.complete and after.complete.id) != (before.complete and before.complete.id)
             if is_other or not after.history.says_the_same(before.history):
                 self._changes += 1
             self._version = (after.current.id if after.current else "", self._changes)
+
+    def suspect(self) -> None:
+        """Look anew at each byte of the store that is served: a query met damage in it."""
+        self._digests = Digests()
 
     async def watch(self, then: Callable[[], None]) -> None:
         """Look again and again, until cancelled, and do something after each look."""
@@ -191,6 +215,7 @@ class ServedReleases:
             history=before.history,
             seen=before.seen,
             lag=before.lag,
+            broken=before.broken,
         )
         try:
             self._follow_current(state)
@@ -204,11 +229,17 @@ class ServedReleases:
 
     def _follow_current(self, state: _State) -> None:
         name = self._releases.current_id()
-        if name is None or (state.current is not None and name == state.current.id):
+        if name is None:
             return
-        release = self._releases.get(name)
+        is_served = state.current is not None and name == state.current.id
+        release = state.current if state.current is not None and is_served else self._releases.get(name)
         check_mode(release, is_plain=self._is_plain)
-        state.current = release
+        # Each byte is read once; after that it is seen that no file was touched.
+        broken = _find_damage(release, self._digests)
+        damage = f"{release.id}: {broken}; {DAMAGE_CURE}" if broken else None
+        if damage is not None and state.current is not None and not is_served:
+            raise StoreDamaged(damage)
+        state.current, state.broken, state.damage = release, broken, damage
 
     def _read_history(self, state: _State) -> None:
         """Read what is new in the journal, if something changed in the directory."""
@@ -248,3 +279,14 @@ class ServedReleases:
         behind = min(ready, steps)
         since = history.publications[behind].moment if behind < end else None
         return Lag(releases=end - ready, feed_steps=end - steps, since=since)
+
+
+def _find_damage(release: Release, digests: Digests) -> str:
+    """What is wrong with the files that answers to queries come from; empty where nothing is, or no list says it."""
+    try:
+        sums = load_checksums(release.path)
+    except ReleaseDamaged:
+        return f"{CHECKSUMS_NAME} is not as it was written"
+    if sums is None:
+        return f"{CHECKSUMS_NAME} is gone" if release.manifest.has_checksums else ""
+    return next(examine_store(release.path, sums, digests), "").replace(f"{release.path}/", "")

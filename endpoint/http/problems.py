@@ -22,6 +22,7 @@ from kg.errors import (
     ReleaseNotFound,
     ReleasePruned,
     ResourceNotFound,
+    StoreDamaged,
 )
 
 __all__ = ["PROBLEM_TYPE", "Problem", "as_problem", "problem_response"]
@@ -35,6 +36,7 @@ _STATUS: Final[Mapping[type[KgError], int]] = {
     QueryError: 500,
     ReleaseNotFound: 404,
     ReleasePruned: 410,
+    StoreDamaged: 500,
     ReleaseDamaged: 503,
     ReleaseError: 503,
     ResourceNotFound: 404,

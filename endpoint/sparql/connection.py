@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -68,6 +69,9 @@ class Overseer(Protocol):
 
     def note_done(self, worker: WorkerConnection) -> None:
         """A job is over, or jobs were taken back: the worker has the next, or none."""
+
+    def note_opened(self, path: str, reason: str) -> None:
+        """A store that was to be opened ahead of need is open, or cannot be, for a reason."""
 
     def note_lost(self, worker: WorkerConnection) -> None:
         """The worker is gone; its jobs are as they were."""
@@ -135,6 +139,8 @@ class WorkerConnection(asyncio.BufferedProtocol):
                 self.jobs.clear()
                 self.is_dropping = False
                 self._overseer.note_done(self)
+            elif kind is FrameKind.OPENED:
+                self._overseer.note_opened(*json.loads(frame.body))
             elif kind is FrameKind.READY:
                 # Nobody waits for it any more where the server stops.
                 if not self.ready.done():
@@ -167,12 +173,16 @@ class WorkerConnection(asyncio.BufferedProtocol):
         if self._transport is not None and not self.is_lost:
             self._transport.resume_reading()
 
-    def open_store(self, path: str) -> None:
-        """Have the store opened before it is asked."""
-        if path == self._store:
+    def open_store(self, path: str, *, is_anew: bool = False) -> None:
+        """Have the store opened before it is asked, once, or anew."""
+        if path == self._store and not is_anew:
             return
         self._store = path
         self._send(encode_frame(FrameKind.OPEN, path.encode()))
+
+    def forget_store(self) -> None:
+        """Have a store opened the next time even if it was: another may be in its place."""
+        self._store = None
 
     def ask(self, job: Job | Conversion, receiver: Receiver) -> None:
         """Send a job; its frames follow those of the jobs before it, those of a conversion once it is fed."""

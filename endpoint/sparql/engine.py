@@ -39,6 +39,8 @@ class Engine(Protocol):
 
     # Queries that ended unfinished, by reason.
     stopped: Counter[str]
+    # Told when a query met damage in a store.
+    on_damage: Callable[[], None] | None
 
     @property
     def trouble(self) -> str | None:
@@ -65,6 +67,9 @@ class Engine(Protocol):
 
     def prepare_store(self, path: str) -> None:
         """Take note of the store that the next queries will ask."""
+
+    def refuse_store(self, reason: str) -> None:
+        """Ask the current store nothing, for a reason; again, without one (empty)."""
 
     def answer(self, job: Job, spending: Spending | None) -> AbstractAsyncContextManager[Result]:
         """The answer to a job, begun well; leaving the context before its end stops the query.

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import replace
+from logging import getLogger
 from typing import Final
 
 from endpoint.http.problems import Problem
 from endpoint.reader.reading import read
 from endpoint.sparql.frames import Failure, Written
-from kg.errors import QueryError, QuerySyntaxError, QueryTimeout
+from kg.errors import QueryError, QuerySyntaxError, QueryTimeout, StoreDamaged
 
 __all__ = [
+    "DAMAGE_HINT",
     "busy_problem",
     "closing_problem",
     "crash_problem",
+    "damage_problem",
     "failure_problem",
     "relocate",
     "remote_problem",
@@ -24,6 +27,7 @@ __all__ = [
     "truncated_problem",
 ]
 
+_log = getLogger(__name__)
 # What the engine cannot do with a query (an unknown function, a wrong number of arguments) is for the client to change.
 _STATUS = {
     QuerySyntaxError.code: 400,
@@ -42,6 +46,11 @@ _CHARACTER_CLASS: Final = re.compile(r",? ?\[[^\]\"]*\]")
 _SENTENCE: Final = re.compile(r"(?:The [A-Z]|IRI parsing).*?(?=, \[|$)", re.DOTALL)
 _LONGEST: Final = 300
 _NEAR: Final = 24
+# For who runs the server; outsiders can but tell them.
+DAMAGE_HINT: Final = (
+    "Who runs this server finds what is broken with 'kg doctor', and heals it with 'kg release import' or with "
+    "another release, by 'kg release use' or 'kg build'."
+)
 _RETRY_AFTER = {"Retry-After": "5"}
 
 
@@ -52,6 +61,9 @@ def failure_problem(failure: Failure) -> Problem:
         members = {"line": failure.line, "column": failure.column}
     if failure.code == QuerySyntaxError.code:
         return syntax_problem(_explain(failure.message), failure.line, failure.column, failure.near)
+    if failure.code == StoreDamaged.code:
+        _log.error("a query met damage in the store: %s", failure.message)
+        return damage_problem()
     headers = None if failure.retry_after_s is None else {"Retry-After": str(failure.retry_after_s)}
     return Problem(failure.code, _STATUS.get(failure.code, 500), failure.message, members=members, headers=headers)
 
@@ -134,6 +146,12 @@ def closing_problem() -> Problem:
     return Problem("closing", 503, "The server is stopping. Try again in a few seconds.", headers=_RETRY_AFTER)
 
 
+def damage_problem() -> Problem:
+    """The store cannot be read, at least not all of it."""
+    detail = f"The store of this release is damaged, so the query has no answer. {DAMAGE_HINT}"
+    return Problem(StoreDamaged.code, 500, detail)
+
+
 def crash_problem(status: int, last_words: str) -> Problem:
     """The worker ended by itself: out of memory, or because the engine crashed.
 
@@ -141,7 +159,7 @@ def crash_problem(status: int, last_words: str) -> Problem:
     """
     if status == -signal.SIGKILL:
         return Problem("query-out-of-memory", 507, "The machine ended the query, most likely since memory ran out.")
-    if "alloc" in last_words or status == -signal.SIGABRT:
+    if "alloc" in last_words or (status == -signal.SIGABRT and "panicked" not in last_words):
         return Problem(
             "query-out-of-memory",
             507,

@@ -44,7 +44,7 @@ class FrameKind(IntEnum):
     """What a frame says."""
 
     READY = 1  # worker: jobs may come; a byte says which fences are up (confinement.Fence)
-    OPEN = 2  # server: open this store, it will be asked next
+    OPEN = 2  # server: open this store, it was examined and will be asked next
     QUERY = 3  # server: a job
     HEAD = 4  # worker: evaluation began well
     DATA = 5  # worker: bytes of the result
@@ -57,6 +57,7 @@ class FrameKind(IntEnum):
     FETCH = 11  # worker: ask this endpoint this query
     VERDICT = 12  # worker: the answer that ended was one (1) or not (0)
     CONVERT = 13  # server: a conversion, whose input follows
+    OPENED = 14  # worker: the store that was to be opened is, or why not
 
 
 _KINDS: Final = {int(kind): kind for kind in FrameKind}

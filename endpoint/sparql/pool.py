@@ -17,7 +17,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, Coroutine
+from collections.abc import AsyncIterable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import reduce
@@ -26,18 +26,21 @@ from operator import and_
 from typing import Final
 
 from endpoint.http.budget import Spending
+from endpoint.http.problems import Problem
 from endpoint.sparql.answer import Answer, StopReason
 from endpoint.sparql.confinement import Fence
 from endpoint.sparql.connection import WorkerConnection, WorkerOptions, start_worker
-from endpoint.sparql.failures import busy_problem, closing_problem
+from endpoint.sparql.failures import DAMAGE_HINT, busy_problem, closing_problem, damage_problem
 from endpoint.sparql.frames import Conversion, Job
 from endpoint.sparql.memory import measure_memory
 from endpoint.sparql.places import Line, ReadingLimits, find_least_entitled, find_slowest
+from kg.errors import StoreDamaged
 
 __all__ = ["PoolLimits", "QueryPool"]
 
 _log = getLogger(__name__)
 _RESTART_PAUSE_S: Final = 1.0
+_REOPEN_PAUSE_S: Final = 2.0
 _TICK_S: Final = 0.01
 # How long a worker may take to give back memory.
 _SETTLING_S: Final = 0.5
@@ -84,14 +87,21 @@ class QueryPool:
         self._has_work = asyncio.Event()
         self._starting = 0
         self._store: str | None = None
+        # Why that cannot be opened, and why it may not be asked.
+        self._unopened = ""
+        self._refusal = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
         # Workers that ended with their query unfinished, by reason.
         self.stopped: Counter[str] = Counter()
+        # Told when a query met a broken block.
+        self.on_damage: Callable[[], None] | None = None
 
     @property
     def trouble(self) -> str | None:
         """Why no query can be taken; None when a worker is alive."""
+        if self._refusal or self._unopened:
+            return f"The store of the current release is damaged: {self._refusal or self._unopened}. {DAMAGE_HINT}"
         return None if self._quick else "No query worker is alive; new ones are being started."
 
     @property
@@ -150,8 +160,33 @@ class QueryPool:
     def prepare_store(self, path: str) -> None:
         """Have the idle workers open a store that the next queries will ask; what runs goes on undisturbed."""
         self._store = path
+        self._unopened = ""
+        for worker in self._quick | self._long:
+            worker.forget_store()
         for worker in self._idle:
             worker.open_store(path)
+
+    def refuse_store(self, reason: str) -> None:
+        """Ask the current store nothing for a reason, since the answer might be wrong; do so again without one."""
+        self._refusal = reason
+
+    def note_opened(self, path: str, reason: str) -> None:
+        """A worker could open the current store, or could not: then it is tried again (connection.Overseer)."""
+        if path != self._store:
+            return
+        if reason and not self._unopened:
+            _log.error("the store of the current release cannot be opened: %s", reason)
+            self._run(self._open_again())
+        self._unopened = reason
+
+    async def _open_again(self) -> None:
+        """Try now and then to open a store that could not be opened: somebody may have put it right."""
+        while True:
+            await asyncio.sleep(_REOPEN_PAUSE_S)
+            if not self._unopened or self._store is None:
+                return
+            for worker in self._idle[:1]:
+                worker.open_store(self._store, is_anew=True)
 
     def answer(
         self,
@@ -183,13 +218,17 @@ class QueryPool:
         """
         if self._is_closed:
             raise closing_problem()
+        if self._refusal and isinstance(answer.job, Job) and answer.job.store == self._store:
+            raise damage_problem()
         self._waiting.add(answer)
         self._dispatch()
         self._refuse_surplus()
         self._has_work.set()
 
-    def end(self, answer: Answer) -> None:
+    def end(self, answer: Answer, error: BaseException | None = None) -> None:
         """Have the worker back, or kill it where the answer is not complete."""
+        if isinstance(error, Problem) and error.code == StoreDamaged.code and self.on_damage is not None:
+            self.on_damage()
         worker = answer.worker
         answer.end_feed()
         answer.assign(None)
@@ -266,6 +305,9 @@ class QueryPool:
                 return
             self._waiting.discard(answer)
             answer.assign(worker)
+            if self._store is not None and isinstance(answer.job, Job) and answer.job.store == self._store:
+                # Where it was busy when that became current; it looks at no files that were looked at here.
+                worker.open_store(self._store)
             worker.ask(answer.job, answer)
             answer.begin_feed()
 
@@ -453,10 +495,10 @@ class _Asking(AbstractAsyncContextManager[Answer]):
         self._pool.admit(answer)
         try:
             await answer.begin()
-        except BaseException:
-            self._pool.end(answer)
+        except BaseException as error:
+            self._pool.end(answer, error)
             raise
         return answer
 
-    async def __aexit__(self, *_: object) -> None:
-        self._pool.end(self._answer)
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._pool.end(self._answer, error)

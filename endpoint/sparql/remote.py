@@ -11,7 +11,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from logging import getLogger
@@ -135,6 +135,19 @@ class RemoteEngine:
         """Take note of what is current now; the pool opens it, too."""
         self._store = path
         self._pool.prepare_store(path)
+
+    def refuse_store(self, reason: str) -> None:
+        """The pool asks the current store nothing; the other engine does not need it."""
+        self._pool.refuse_store(reason)
+
+    @property
+    def on_damage(self) -> Callable[[], None] | None:
+        """Told when a query of the pool met damage."""
+        return self._pool.on_damage
+
+    @on_damage.setter
+    def on_damage(self, told: Callable[[], None] | None) -> None:
+        self._pool.on_damage = told
 
     def mark(self, store: str) -> str:
         """The address of the other engine, where it answers for a store: it may write values in other forms."""

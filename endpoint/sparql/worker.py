@@ -6,6 +6,7 @@ query can do to it (run for ever, eat memory, crash the engine) ends with this p
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -38,9 +39,10 @@ from endpoint.sparql.frames import (
 )
 from endpoint.sparql.memory import give_back_memory
 from endpoint.sparql.rows import count_rows
-from kg.errors import KgError, QueryError, QuerySyntaxError, RdfError, RemoteError
+from kg.checksums import Digests, examine_store, load_checksums
+from kg.errors import KgError, QuerySyntaxError, RdfError, RemoteError, StoreDamaged
 from kg.rdfio import load_prefixes
-from kg.store import QueryResult, open_read_only, write_result
+from kg.store import QueryResult, is_damage, open_read_only, translate_error, write_result
 
 if TYPE_CHECKING:
     from endpoint.federation.relay import Relay
@@ -105,6 +107,9 @@ class _Worker:
         self._prefixes_path = prefixes_path
         self._prefixes: dict[str, str] | None = None
         self._stores: OrderedDict[str, ox.Store] = OrderedDict()
+        # The store that the server has looked at.
+        self._examined = ""
+        self._digests = Digests()
         self._decoder = FrameDecoder()
         self._frames: deque[Frame] = deque()
         self._fences, self._relay = _withdraw(link)
@@ -146,9 +151,7 @@ class _Worker:
             self._connection.sendall(encode_frame(FrameKind.DROPPED))
             return
         if frame.kind is FrameKind.OPEN:
-            # Done ahead of need: if it cannot be done, the next query will say so to somebody.
-            with suppress(KgError):
-                self._open(frame.body.decode())
+            self._open_ahead(frame.body.decode())
             return
         if frame.kind is FrameKind.CONVERT:
             self._take_conversion(Conversion.decode(frame.body))
@@ -161,8 +164,23 @@ class _Worker:
                 self._answer(job)
         except QuerySyntaxError as error:
             self._fail(_locate(error, job.text))
+        except StoreDamaged as error:
+            # Whoever heals it may put another in its place.
+            self._stores.pop(job.store, None)
+            self._fail(Failure(code=error.code, message=_hide(error, job.store)))
         except KgError as error:
             self._fail(Failure(code=error.code, message=str(error)))
+
+    def _open_ahead(self, path: str) -> None:
+        """Open a store that the server has examined and will ask next, anew if need be; say whether it could be."""
+        self._stores.pop(path, None)
+        self._examined = path
+        reason = ""
+        try:
+            self._open(path)
+        except KgError as error:
+            reason = _hide(error, path)
+        self._connection.sendall(encode_frame(FrameKind.OPENED, json.dumps([path, reason]).encode()))
 
     def _take_conversion(self, conversion: Conversion) -> None:
         feed = _Feed(self._next_frame)
@@ -196,12 +214,24 @@ class _Worker:
     def _open(self, path: str) -> ox.Store:
         store = self._stores.get(path)
         if store is None:
+            if path != self._examined:
+                self._examine(Path(path).parent)
             store = self._stores[path] = open_read_only(Path(path))
             while len(self._stores) > _OPEN_STORES:
                 self._stores.popitem(last=False)
             limit_memory(self._memory_bytes)
         self._stores.move_to_end(path)
         return store
+
+    def _examine(self, release_path: Path) -> None:
+        """Look at the files of a store that the server has not looked at, since it is not of the current release.
+
+        Raises:
+            ReleaseDamaged: they are not as the list of the release says.
+        """
+        sums = load_checksums(release_path)
+        for what in () if sums is None else examine_store(release_path, sums, self._digests):
+            raise StoreDamaged(what)
 
     def _answer_federated(self, job: Job) -> None:
         from endpoint.federation.relay import RemoteFailed  # noqa: PLC0415 - workers without a link do without it
@@ -217,6 +247,8 @@ class _Worker:
                 self._fail(error.failure)
             except KgError as error:
                 # Of a request that failed, the engine knows no more than that.
+                if isinstance(error, StoreDamaged):
+                    raise
                 self._fail(self._relay.failure or Failure(code=error.code, message=str(error)))
 
     def _answer(self, job: Job, check: Callable[[], None] | None = None) -> None:
@@ -250,6 +282,8 @@ class _Worker:
         except (OSError, RuntimeError, ValueError) as error:
             if isinstance(error, (BrokenPipeError, ConnectionError)):
                 raise
+            if is_damage(error):
+                raise translate_error(error) from error
             raise RdfError(f"the result cannot be written: {error}") from error
 
 
@@ -309,7 +343,13 @@ def _evaluate(store: ox.Store, job: Job) -> QueryResult:
     except SyntaxError as error:
         raise QuerySyntaxError(error.msg or str(error)) from error
     except (OSError, RuntimeError, ValueError) as error:
-        raise QueryError(str(error)) from error
+        raise translate_error(error) from error
+
+
+def _hide(error: KgError, store: str) -> str:
+    """What an error says, without where on this machine the store is."""
+    release_path = str(Path(store).parent)
+    return str(error).replace(f"{store}: ", "").replace(f"{release_path}/", "")
 
 
 def _locate(error: QuerySyntaxError, text: str) -> Failure:

@@ -30,6 +30,7 @@ _STATUS: Final = {
     "engine-failed": 500,
     "release-not-found": 503,
     "release-damaged": 503,
+    "store-damaged": 500,
     "release": 503,
 }
 

@@ -139,7 +139,7 @@ def test_release_that_is_not_there_is_said_in_few_words(client: httpx.Client, ro
 
 
 def make_served(root: Path) -> ServedReleases:
-    return ServedReleases(root, on_switch=lambda _: None, is_plain=False)
+    return ServedReleases(root, on_switch=lambda _: None, on_damage=lambda _: None, is_plain=False)
 
 
 def test_what_a_request_asks_reads_no_journal_and_no_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
