@@ -52,6 +52,8 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         self._watch.look(scope)
+        # Files come as bytes: what codes and counts answers knows no other form of them (ASGI, path send extension).
+        scope.get("extensions", {}).pop("http.response.pathsend", None)
         held: Message | None = None
         has_begun = has_ended = False
 
