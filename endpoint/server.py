@@ -23,7 +23,7 @@ from endpoint.settings import EndpointSettings, load_settings, server_environmen
 from endpoint.sparql.confinement import Fence, find_fences
 from endpoint.sparql.engine import Engine
 from kg.commit import recover
-from kg.errors import ReleaseDamaged, ReleaseError, SettingsError
+from kg.errors import DiskError, ReleaseDamaged, ReleaseError, SettingsError
 from kg.lock import lock_releases
 from kg.release import Releases, check_mode
 from kg.scratch import clear_scratch
@@ -174,7 +174,7 @@ def _clear_up(releases_dir: Path) -> None:
     try:
         with lock_releases(releases_dir, wait_s=0):
             recover(releases_dir)
-    except ReleaseError as error:
+    except (DiskError, ReleaseError) as error:
         _log.info("the releases are served as they are: %s", error)
 
 

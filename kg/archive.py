@@ -14,13 +14,14 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, cast
 
 import zstandard
 
-from kg.durable import put_in_place, sync_directory
+from kg.durable import put_in_place, sync_directory, translate_disk_errors
 from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
 from kg.manifest import DAMAGE_CURE
 
@@ -67,27 +68,38 @@ def write_archive(path: Path, sources: Iterable[ArchiveSource]) -> str:
 
     Raises:
         ReleaseDamaged: a file is not what it should be.
-        ReleaseError: a file cannot be read, changed while it was read, or the archive cannot be written.
+        ReleaseError: a file is not there, changed while it was read, or has a name that no archive takes.
+        DiskError: a file cannot be read, or the archive cannot be written.
     """
     ordered = sorted(sources, key=lambda each: each.name)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        members = [_measure(each) for each in ordered]
-        with scratch.open("wb") as raw:
+        with translate_disk_errors("the archive"):
+            digest = _write_packed(scratch, ordered)
+            put_in_place(scratch, path)
+    except ValueError as error:
+        raise ReleaseError(f"{path} cannot be written: {error}") from error
+    finally:
+        with suppress(OSError):
+            scratch.unlink()
+    return digest
+
+
+def _write_packed(path: Path, sources: list[ArchiveSource]) -> str:
+    """The SHA-256 of an archive, once it is on disk."""
+    try:
+        members = [_measure(each) for each in sources]
+        with path.open("wb") as raw:
             with zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).stream_writer(
                 raw, closefd=False
             ) as packed:
-                _write_tar(cast(IO[bytes], packed), ordered, members)
+                _write_tar(cast(IO[bytes], packed), sources, members)
             raw.flush()
             os.fsync(raw.fileno())
-        with scratch.open("rb") as written:
-            digest = hashlib.file_digest(written, "sha256").hexdigest()
-        put_in_place(scratch, path)
-    except (OSError, ValueError) as error:
-        raise ReleaseError(f"{path} cannot be written: {error}") from error
-    finally:
-        scratch.unlink(missing_ok=True)
-    return digest
+        with path.open("rb") as written:
+            return hashlib.file_digest(written, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise ReleaseError(f"{error.filename}: there is no such file or directory") from error
 
 
 def unpack_archive(
@@ -103,7 +115,8 @@ def unpack_archive(
 
     Raises:
         ArchiveRefused: the file is no archive, is cut short, or holds something else than its list says.
-        ReleaseError: the disk has no room for it, or cannot be written.
+        ReleaseError: there is no such file, or the disk has no room for it.
+        OSError: the disk refuses.
     """
     try:
         with path.open("rb") as raw:
@@ -119,8 +132,8 @@ def unpack_archive(
                 raise ArchiveRefused("it does not end where it should")
     except (ArchiveRefused, zstandard.ZstdError) as error:
         raise ArchiveRefused(f"{path} is no archive of a release, or was damaged: {error}; {_CURE}") from error
-    except OSError as error:
-        raise ReleaseError(f"{path} cannot be unpacked into {directory}: {error}") from error
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ReleaseError(f"{path}: there is no such file") from error
     for parent, _, _ in os.walk(directory):
         sync_directory(Path(parent))
     return members

@@ -136,12 +136,13 @@ def create_candidate(base: ox.Store, path: Path, *, open_licences: Collection[st
         open_licences: of the graphs whose merge the default graph is; None for a plain dataset.
 
     Raises:
-        ReleaseError: it cannot be made.
+        ReleaseError: the store of the release is no good.
+        OSError: the disk refuses.
     """
     try:
         base.backup(str(path))
         return Candidate(base, ox.Store(str(path)), open_licences=open_licences)
-    except (OSError, RuntimeError) as error:
+    except RuntimeError as error:
         raise ReleaseError(f"{path}: no copy of the store could be made: {error}") from error
 
 

@@ -6,24 +6,26 @@ A publication is committed by its line in the journal. Until then a directory ca
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from logging import getLogger
 from pathlib import Path
 from typing import Final
 
-from kg.durable import drop_torn_line, put_in_place, scratch_path, sync_directory, sync_tree
-from kg.errors import ReleaseDamaged
+from kg.durable import drop_torn_line, put_in_place, scratch_path, settle_lines, sync_directory, sync_tree
+from kg.errors import DiskError, DiskUnclear, ReleaseDamaged
 from kg.feed.steps import take_in
 from kg.journal import (
     JOURNAL_NAME,
     RELEASE_ID,
     Action,
+    JournalEntry,
     append_entry,
     load_journal,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "LEFTOVERS",
     "WORKSPACE",
     "commit_release",
+    "conclude_publication",
     "find_next_sequence",
     "is_committed",
     "list_directories",
@@ -44,6 +47,7 @@ __all__ = [
     "make_workspace",
     "read_current_id",
     "recover",
+    "remove_tree",
 ]
 
 _log = getLogger(__name__)
@@ -66,15 +70,19 @@ def make_workspace(root: Path) -> Iterator[Path]:
     try:
         yield workspace
     finally:
-        _remove_tree(workspace)
+        remove_tree(workspace)
 
 
-def _remove_tree(path: Path) -> None:
+def remove_tree(path: Path) -> None:
     """Remove a directory in which an engine may still be noting things down; what stays, the next change clears up."""
     for _ in range(_REMOVAL_ATTEMPTS):
         try:
             shutil.rmtree(path)
-        except OSError:
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                break
             time.sleep(_REMOVAL_PAUSE_S)
         else:
             return
@@ -82,23 +90,88 @@ def _remove_tree(path: Path) -> None:
 
 
 def commit_release(root: Path, assembled: Path, *, release_id: str, action: Action, instant: datetime) -> None:
-    """Make a directory with all of its files the current release; the caller holds the lock."""
+    """Make a directory with all of its files the current release; the caller holds the lock.
+
+    Raises:
+        DiskUnclear: nobody knows whether it is.
+        OSError: it is not.
+    """
     (assembled / UNCOMMITTED_NAME).touch()
     sync_tree(assembled)
-    path = root / release_id
-    assembled.rename(path)
+    assembled.rename(root / release_id)
     sync_directory(root)
-    append_entry(root / JOURNAL_NAME, release=release_id, action=action, instant=instant)
-    _remove_mark(path)
-    _swap_symlink(root, release_id)
-    take_in(root, load_journal(root / JOURNAL_NAME))
+    _publish(root, release_id, action=action, instant=instant)
 
 
 def make_current(root: Path, release_id: str, *, instant: datetime | None) -> None:
-    """Make a release that is there already the current one; the caller holds the lock."""
-    append_entry(root / JOURNAL_NAME, release=release_id, action="use", instant=instant)
-    _swap_symlink(root, release_id)
-    take_in(root, load_journal(root / JOURNAL_NAME))
+    """Make a release that is there already the current one; the caller holds the lock.
+
+    Raises:
+        DiskUnclear: nobody knows whether it is.
+        OSError: it is not.
+    """
+    _publish(root, release_id, action="use", instant=instant)
+
+
+def _publish(root: Path, release_id: str, *, action: Action, instant: datetime | None) -> None:
+    journal_path = root / JOURNAL_NAME
+    before = len(load_journal(journal_path))
+    # What takes room is done before the line that commits.
+    link = _make_link(root, release_id)
+    try:
+        append_entry(journal_path, release=release_id, action=action, instant=instant)
+    except DiskUnclear as error:
+        conclude_publication(root, before, error)
+        return
+    try:
+        if not is_committed(root / release_id):
+            _remove_mark(root / release_id)
+        put_in_place(link, root / CURRENT_NAME)
+    except (OSError, DiskUnclear) as error:
+        conclude_publication(root, before, error)
+    else:
+        _let_feed_follow(root, load_journal(journal_path))
+
+
+def conclude_publication(root: Path, before: int, error: OSError | DiskUnclear) -> None:
+    """Settle a publication in which the disk failed, as the next change would: it came about where this returns.
+
+    Args:
+        root: the releases directory; the caller holds the lock.
+        before: how many lines the journal had.
+        error: how the disk failed.
+
+    Raises:
+        DiskUnclear: nobody knows whether it came about, since the disk fails still.
+        OSError: it did not.
+    """
+    try:
+        recover(root)
+        after = load_journal(root / JOURNAL_NAME)
+    except (OSError, DiskError) as again:
+        raise DiskUnclear(
+            f"the disk failed while a release was published ({_find_cause(again).strerror}), and whether it was is "
+            "unclear: "
+            "'kg doctor --repair' or the next change settles it when the disk is sound; 'kg release list' and "
+            "/releases say what came of it"
+        ) from again
+    if len(after) <= before:
+        raise _find_cause(error)
+    _log.warning("%s was published, though the disk failed amid it: %s", after[-1].release, _find_cause(error))
+
+
+def _find_cause(error: OSError | DiskError) -> OSError:
+    cause = error if isinstance(error, OSError) else error.__cause__
+    assert isinstance(cause, OSError), error
+    return cause
+
+
+def _let_feed_follow(root: Path, journal: Sequence[JournalEntry]) -> None:
+    """Take a publication into the feed; where the disk refuses, the next change makes up for it."""
+    try:
+        take_in(root, journal)
+    except DiskError as error:
+        _log.warning("%s; what is published stays so, and the next change takes it into the feed", error)
 
 
 def read_current_id(root: Path) -> str | None:
@@ -133,9 +206,12 @@ def list_directories(root: Path) -> list[str]:
 def recover(root: Path) -> None:
     """Put right what a crash left behind; the caller holds the lock.
 
-    Nothing is removed but workspaces and directories that carry our mark of being uncommitted.
+    Nothing is removed but workspaces and directories that carry our mark of being uncommitted. A last line of the
+    journal that nothing followed yet may not be on disk, or may have been what a flush failed for. Readers saw it, so
+    it counts, and it is made sure before anything follows from it.
 
     Raises:
+        OSError: the disk refuses.
         ReleaseDamaged: the journal does not know a release that is there or current, so a part of it is lost.
     """
     journal_path = root / JOURNAL_NAME
@@ -153,18 +229,31 @@ def recover(root: Path) -> None:
             f"{journal_path} does not know {', '.join(sorted(unknown))}: restore the newest journal from a "
             "backup, or move what should not be there out of the directory; nothing was changed"
         )
-    for path in [*root.glob(f"{WORKSPACE}*"), *strays]:
-        shutil.rmtree(path)
+    _remove_workspaces(root)
+    for path in strays:
+        # Out of sight in one step: without its mark, but with its name, a part of it would be a riddle.
+        path.rename(root / f"{WORKSPACE}{path.name}")
+    if strays:
+        sync_directory(root)
+        _remove_workspaces(root)
     _clear_completing(root)
     for name in LEFTOVERS:
         (root / name).unlink(missing_ok=True)
-    for path in directories:
-        if not is_committed(path) and path not in strays:
-            _remove_mark(path)
+    marked = [path for path in directories if path not in strays and not is_committed(path)]
     target = str((root / CURRENT_NAME).readlink()) if current_id else None
-    if journal and target != journal[-1].release and (root / journal[-1].release).is_dir():
-        _swap_symlink(root, journal[-1].release)
-    take_in(root, journal)
+    is_behind = bool(journal) and target != journal[-1].release and (root / journal[-1].release).is_dir()
+    if marked or is_behind:
+        settle_lines(journal_path)
+    for path in marked:
+        _remove_mark(path)
+    if is_behind:
+        put_in_place(_make_link(root, journal[-1].release), root / CURRENT_NAME)
+    _let_feed_follow(root, journal)
+
+
+def _remove_workspaces(root: Path) -> None:
+    for path in root.glob(f"{WORKSPACE}*"):
+        shutil.rmtree(path)
 
 
 def _clear_completing(root: Path) -> None:
@@ -182,12 +271,12 @@ def find_next_sequence(root: Path) -> int:
     return load_journal(root / JOURNAL_NAME).next_number
 
 
-def _swap_symlink(root: Path, release_id: str) -> None:
-    path = root / CURRENT_NAME
-    scratch = scratch_path(path)
-    scratch.unlink(missing_ok=True)
-    scratch.symlink_to(release_id)
-    put_in_place(scratch, path)
+def _make_link(root: Path, release_id: str) -> Path:
+    """What is to take the place of ``current``."""
+    link = scratch_path(root / CURRENT_NAME)
+    link.unlink(missing_ok=True)
+    link.symlink_to(release_id)
+    return link
 
 
 def _remove_mark(path: Path) -> None:

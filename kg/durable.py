@@ -63,11 +63,14 @@ def _translate(error: OSError, what: str) -> DiskError:
     reason = error.strerror or str(error)
     if error.errno in _FULL or any(each in reason for each in _FULL_WORDS):
         return DiskFull(
-            f"there is no room for {what} on the disk, so nothing was changed: make some, for example with "
-            "'kg release prune --keep N', and try again"
+            f"there is no room for {what} on the disk, so nothing was changed: make some (old releases go with "
+            "'kg release prune --keep N'), and try again"
         )
-    said = error.strerror or "the engine could not write"
-    return DiskError(f"{what} could not be changed, the disk refuses ({said}): look after it, and try again")
+    said = error.strerror or "the engine says no more"
+    return DiskError(
+        f"{what} cannot be written ({said}), and nothing was changed: look after the disk and the rights to it, "
+        "and try again"
+    )
 
 
 def sync_file(path: Path) -> None:
@@ -87,12 +90,16 @@ def sync_directory(path: Path) -> None:
 
 def sync_tree(directory: Path) -> None:
     """Put every file and name below a directory on disk; what is a link to a file of a release is there already."""
-    for parent, _, names in os.walk(directory):
+    for parent, _, names in os.walk(directory, onerror=_raise):
         for name in names:
             with (Path(parent) / name).open("rb") as file:
                 if os.fstat(file.fileno()).st_nlink == 1:
                     os.fsync(file.fileno())
         sync_directory(Path(parent))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def make_directory(path: Path) -> None:
@@ -146,20 +153,22 @@ def write_files(contents: Mapping[Path, bytes], *, mode: int = 0o666) -> None:
         OSError: nothing was changed.
     """
     scratches = {path: scratch_path(path) for path in contents}
-    done = 0
+    done: list[str] = []
     try:
         for path, content in contents.items():
             _write_anew(scratches[path], content, mode)
         for path, scratch in scratches.items():
-            put_in_place(scratch, path)
-            done += 1
+            scratch.replace(path)
+            done.append(path.name)
+        for directory in {path.parent for path in contents}:
+            sync_directory(directory)
     except OSError as error:
-        if done:
-            names = ", ".join(path.name for path in [*contents][:done])
-            raise DiskUnclear(
-                f"only {names} could be put in place ({error.strerror}): do it once more when the disk is sound"
-            ) from error
-        raise
+        if not done:
+            raise
+        raise DiskUnclear(
+            f"{', '.join(done)} of {len(contents)} were written, and the disk failed before that was sure "
+            f"({error.strerror}): see whether they are what they should be, and do it once more"
+        ) from error
     finally:
         for scratch in scratches.values():
             with suppress(OSError):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from kg.durable import make_directory
+from kg.durable import make_directory, translate_disk_errors
 from kg.errors import ReleaseError
 
 __all__ = ["lock_completion", "lock_releases", "look_at_releases"]
@@ -23,22 +23,21 @@ def lock_releases(root: Path, *, wait_s: float = _WAIT_S) -> Iterator[None]:
     """Hold the lock of a releases directory; the kernel frees it when the process ends, however it ends.
 
     Raises:
-        ReleaseError: another process held it for all of ``wait_s`` seconds, or the directory cannot be made.
+        ReleaseError: another process held it for all of ``wait_s`` seconds.
+        DiskError: the disk refuses what is done inside the ``with``, or to make the directory.
     """
-    try:
+    with translate_disk_errors("a change of the releases"):
         make_directory(root)
         descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ReleaseError(f"{root} cannot be written: {error}") from error
-    try:
-        deadline = time.monotonic() + wait_s
-        while not _try_lock(descriptor):
-            if time.monotonic() >= deadline:
-                raise ReleaseError(f"another build or write holds {root / '.lock'}; try again when it is done")
-            time.sleep(0.05)
-        yield
-    finally:
-        os.close(descriptor)
+        try:
+            deadline = time.monotonic() + wait_s
+            while not _try_lock(descriptor):
+                if time.monotonic() >= deadline:
+                    raise ReleaseError(f"another build or write holds {root / '.lock'}; try again when it is done")
+                time.sleep(0.05)
+            yield
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

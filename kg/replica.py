@@ -11,7 +11,6 @@ as the first one did at that moment: same numbers, same ids, same answers.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,10 @@ from typing import Final
 
 from kg.archive import ArchiveSource, unpack_archive, write_archive
 from kg.checksums import CHECKSUMS_NAME, add_checksums, iter_files, load_checksums
-from kg.commit import WORKSPACE, recover
+from kg.commit import conclude_publication, make_workspace, recover
 from kg.durable import make_directory, put_in_place, sync_directory
 from kg.entities import ENTITIES_NAME
-from kg.errors import ArchiveRefused, ReleaseDamaged, ReleaseError
+from kg.errors import ArchiveRefused, DiskUnclear, ReleaseDamaged, ReleaseError
 from kg.examine import examine_feed, examine_release
 from kg.feed.log import Feed, load_feed, read_log
 from kg.journal import Journal, load_journal
@@ -111,12 +110,13 @@ def import_release(root: Path, path: Path) -> Imported:
 
     Raises:
         ArchiveRefused: the file is no archive, was damaged, or comes from a directory with another history.
-        ReleaseError: another change is going on, or there is no room.
+        ReleaseError: another change is going on.
+        DiskError: there is no room, or the disk refuses.
     """
     with lock_releases(root):
         recover(root)
-        with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=root) as workspace:
-            unpacked = Path(workspace) / "archive"
+        with make_workspace(root) as workspace:
+            unpacked = workspace / "archive"
             unpack_archive(path, unpacked, find_limit=_find_limit)
             theirs, release = _examine_archive(unpacked, path)
             own = Releases(root).journal()
@@ -127,17 +127,14 @@ def import_release(root: Path, path: Path) -> Imported:
                 if not (release.path / CHECKSUMS_NAME).exists():
                     # From an earlier version; all of it was examined just now.
                     add_checksums(release.path)
-                (release.path / UNCOMMITTED_NAME).touch()
-                sync_directory(release.path)
-                if place.is_dir():
-                    place.rename(Path(workspace) / "damaged")
-                release.path.rename(place)
-                sync_directory(root)
+                _put_release(release, place, workspace / "damaged")
             if len(own) < len(theirs):
-                put_in_place(unpacked / _JOURNAL, root / _JOURNAL)
-                _take_feed(load_feed(unpacked), load_feed(root))
+                _take_journal(unpacked, root, before=len(own))
         # The rest is what follows a crash at this point: the mark goes, current follows the journal, the feed takes in.
-        recover(root)
+        try:
+            recover(root)
+        except OSError as error:
+            conclude_publication(root, len(own), error)
         releases = Releases(root)
         return Imported(releases.get(release.id), is_new=is_new, is_current=releases.current_id() == release.id)
 
@@ -146,6 +143,29 @@ def _find_limit(name: str) -> int | None:
     """How large a file of an archive may be: those that are read whole are bounded, the others are read in pieces."""
     is_whole = name.endswith((".json", ".jsonl")) or name.startswith("feed/pages/")
     return _MAX_WHOLE_BYTES if is_whole else None
+
+
+def _put_release(release: Release, place: Path, damaged: Path) -> None:
+    """Let a release take its place, marked as uncommitted, and a damaged one go."""
+    (release.path / UNCOMMITTED_NAME).touch()
+    sync_directory(release.path)
+    if place.is_dir():
+        place.rename(damaged)
+    release.path.rename(place)
+    sync_directory(place.parent)
+
+
+def _take_journal(unpacked: Path, root: Path, *, before: int) -> None:
+    """Let the journal be the longer one, which publishes its last release, and the feed that goes with it."""
+    try:
+        put_in_place(unpacked / _JOURNAL, root / _JOURNAL)
+    except DiskUnclear as error:
+        conclude_publication(root, before, error)
+        return
+    try:
+        _take_feed(load_feed(unpacked), load_feed(root))
+    except (OSError, DiskUnclear) as error:
+        conclude_publication(root, before, error)
 
 
 def _take_feed(theirs: Feed, own: Feed) -> None:

@@ -6,16 +6,15 @@ releases/kept.json holds ``{"kept": [ids], "cited": [ids]}``.
 from __future__ import annotations
 
 import json
-import shutil
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from kg.commit import KEPT_NAME, WORKSPACE, recover
+from kg.commit import KEPT_NAME, WORKSPACE, recover, remove_tree
 from kg.durable import sync_directory, write_file
-from kg.errors import ReleaseDamaged, ReleaseError
+from kg.errors import DiskUnclear, ReleaseDamaged, ReleaseError
 from kg.history import History
 from kg.journal import find_instant
 from kg.lock import lock_releases
@@ -102,13 +101,26 @@ def prune_releases(root: Path, *, keep: int, older_than: timedelta | None = None
         if older_than is not None:
             spared |= _find_recent(releases, older_than)
         removed = tuple(each for each in listed if each.id not in spared)
-        for release in removed:
-            # Out of sight in one step; a crash in the middle of the removal leaves only a stray workspace.
-            hidden = root / f"{WORKSPACE}pruned-{release.id}"
-            release.path.rename(hidden)
-            shutil.rmtree(hidden)
-        sync_directory(root)
+        _remove_releases(root, removed)
         return removed
+
+
+def _remove_releases(root: Path, removed: Sequence[Release]) -> None:
+    """Take releases away: out of sight first, so that a crash amid it leaves only stray workspaces."""
+    hidden: list[Path] = []
+    try:
+        for release in removed:
+            hidden.append(release.path.rename(root / f"{WORKSPACE}pruned-{release.id}"))
+        sync_directory(root)
+    except OSError as error:
+        if not hidden:
+            raise
+        raise DiskUnclear(
+            f"{len(hidden)} of {len(removed)} releases were taken away, and the disk failed before that was sure "
+            f"({error.strerror}): prune once more when it is sound"
+        ) from error
+    for path in hidden:
+        remove_tree(path)
 
 
 def _find_recent(releases: Releases, age: timedelta) -> set[str]:

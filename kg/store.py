@@ -13,13 +13,13 @@ from typing import IO, Final, TypeAlias
 
 import pyoxigraph as ox
 
+from kg.durable import translate_disk_errors
 from kg.errors import (
     KgError,
     LicenceUnknown,
     NotAcceptable,
     QueryError,
     QuerySyntaxError,
-    ReleaseError,
     StoreDamaged,
 )
 from kg.rdfio import write_sorted_nquads
@@ -70,7 +70,7 @@ def create_store(path: Path, quads: Iterable[ox.Quad], *, open_licences: Collect
     Raises:
         LicenceUnknown: a graph has no ``dcterms:license`` in the provenance graph.
         RdfError: a quad holds a blank node or belongs to no named graph.
-        ReleaseError: the directory cannot be written.
+        DiskError: the directory cannot be written.
     """
     with make_scratch("store") as scratch:
         nquads_path, merged_path = scratch / "named.nq", scratch / "default.nt"
@@ -86,9 +86,9 @@ def load_store(path: Path, *, nquads_path: Path, merged_path: Path) -> None:
     """Make a store on disk from the N-Quads of the named graphs and the N-Triples of the default graph.
 
     Raises:
-        ReleaseError: the directory cannot be written.
+        DiskError: the directory cannot be written.
     """
-    try:
+    with translate_disk_errors("the store"):
         store = ox.Store(str(path))
         for lines_path, rdf_format in ((nquads_path, ox.RdfFormat.N_QUADS), (merged_path, ox.RdfFormat.N_TRIPLES)):
             with lines_path.open("rb") as lines:
@@ -99,8 +99,6 @@ def load_store(path: Path, *, nquads_path: Path, merged_path: Path) -> None:
         # Closed, it writes no more.
         del store
         drop_notes(path)
-    except OSError as error:
-        raise ReleaseError(f"{path}: the store could not be written: {error}") from error
 
 
 def drop_notes(path: Path) -> None:

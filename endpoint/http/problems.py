@@ -10,6 +10,8 @@ from typing import Final
 from starlette.responses import Response
 
 from kg.errors import (
+    DiskError,
+    DiskFull,
     KgError,
     NotAcceptable,
     QueryError,
@@ -39,6 +41,8 @@ _STATUS: Final[Mapping[type[KgError], int]] = {
     StoreDamaged: 500,
     ReleaseDamaged: 503,
     ReleaseError: 503,
+    DiskFull: 507,
+    DiskError: 500,
     ResourceNotFound: 404,
     NotAcceptable: 406,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from logging import getLogger
 from typing import Final
 
 from starlette.datastructures import Headers, QueryParams
@@ -27,6 +28,7 @@ from endpoint.writes.tokens import Token
 
 __all__ = ["Desk", "Task"]
 
+_log = getLogger(__name__)
 _TRUE: Final = ("1", "true", "yes")
 
 
@@ -91,6 +93,8 @@ class Desk:
         )
         event = await self._process.submit(job)
         self.outcomes[_name_outcome(event, job)] += 1
+        if event.detail:
+            _log.error("a write failed: %s (%s)", event.message, event.detail)
         if event.is_new:
             # Acknowledged once it is on disk and this process has switched to it.
             await self._releases.refresh()

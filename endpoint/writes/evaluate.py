@@ -171,6 +171,7 @@ def _translated() -> Iterator[None]:
     except SyntaxError as error:
         raise QuerySyntaxError(f"the update is no SPARQL: {error.msg or error}") from error
     except (RuntimeError, ValueError) as error:
+        # Not OSError, by which the engine tells of a disk.
         raise QueryError(str(error)) from error
 
 

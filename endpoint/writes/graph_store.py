@@ -36,6 +36,7 @@ from endpoint.writes.messages import Part
 from endpoint.writes.multipart import MULTIPART_TYPE, split_parts
 from endpoint.writes.spool import spool_body
 from endpoint.writes.updates import decode_update
+from kg.durable import translate_disk_errors
 from kg.errors import InvalidIri
 from kg.graphs import GraphState, find_state, load_graphs
 from kg.queries import load_query
@@ -135,7 +136,7 @@ async def _write(request: Request) -> Response:
             f"The token {token.name} may not write {name}, but graphs that begin with {', '.join(token.graphs)}."
         )
     settings = desk.settings
-    with make_scratch("write") as spool:
+    with translate_disk_errors("what was sent"), make_scratch("write") as spool:
         path = spool / "body"
         if request.method == "DELETE":
             task = Task(verb="delete", graph=graph, token=token)

@@ -63,8 +63,8 @@ class Event:
 
     ``done``: the counts and digests of kg.transaction.Outcome; ``violations`` says how many there are, and ``report``
     is the report in the media type asked for, where there are some or it was a dry run; ``timings`` are milliseconds by
-    step. ``failed``: code and message, and of an update the place (both from 1; 0 is none). ``ready``: the fences
-    around the process (endpoint.sparql.confinement.Fence).
+    step. ``failed``: code and message, of an update the place (both from 1; 0 is none), and for those who run the
+    server what the disk said. ``ready``: the fences around the process (endpoint.sparql.confinement.Fence).
     """
 
     event: Literal["ready", "committing", "done", "failed"]
@@ -72,6 +72,7 @@ class Event:
     message: str = ""
     line: int = 0
     column: int = 0
+    detail: str = ""
     release: str = ""
     is_new: bool = False
     added: int = 0

@@ -28,7 +28,7 @@ from endpoint.writes.reports import write_report
 from endpoint.writes.using import give_dataset
 from kg.candidate import Apply
 from kg.draft import Draft
-from kg.errors import GraphMissing, KgError
+from kg.errors import DiskError, GraphMissing, KgError
 from kg.graphs import find_state
 from kg.rdfio import make_graph
 from kg.settings import KgSettings, load_settings
@@ -107,7 +107,8 @@ def _carry_out(job: Job, settings: KgSettings, connection: socket.socket, limits
         line, column = error.place
         return Event(event="failed", code=error.problem, message=str(error), line=line, column=column)
     except KgError as error:
-        return Event(event="failed", code=error.code, message=str(error))
+        detail = str(error.__cause__) if isinstance(error, DiskError) and error.__cause__ else ""
+        return Event(event="failed", code=error.code, message=str(error), detail=detail)
 
 
 def _make_change(job: Job, limits: _Limits) -> Apply:

@@ -9,8 +9,6 @@ from typing import Final
 
 import pyoxigraph as ox
 
-from kg.errors import ReleaseError
-
 __all__ = ["sort_triples", "write_syntax"]
 
 _FORMATS: Final[Mapping[str, ox.RdfFormat]] = {
@@ -40,7 +38,7 @@ def write_syntax(triples: Collection[ox.Triple], path: Path, *, prefixes: Mappin
     """Write triples in the order given, in the syntax that the suffix of the path names; of the prefixes those in use.
 
     Raises:
-        ReleaseError: the file cannot be written.
+        OSError: the file cannot be written.
     """
     names = {
         term.datatype.value if isinstance(term, ox.Literal) else term.value
@@ -50,7 +48,4 @@ def write_syntax(triples: Collection[ox.Triple], path: Path, *, prefixes: Mappin
     }
     namespaces = {_NAME.sub("", name) for name in names}
     used = {prefix: namespace for prefix, namespace in prefixes.items() if namespace in namespaces}
-    try:
-        ox.serialize(triples, str(path), format=_FORMATS[path.suffix], prefixes=used)
-    except OSError as error:
-        raise ReleaseError(f"{path}: cannot be written: {error}") from error
+    ox.serialize(triples, str(path), format=_FORMATS[path.suffix], prefixes=used)

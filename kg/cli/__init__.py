@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from kg.cli import bring, doctor, graph, links, mirror, publish, release, server, token
-from kg.errors import KgError
+from kg.errors import DiskError, KgError
 
 __all__ = ["main", "make_parser"]
 
@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KgError as error:
         print(f"error [{error.code}]: {error}", file=sys.stderr)
+        if isinstance(error, DiskError) and error.__cause__:
+            # What the system or the engine says of it, with the path, which is for whoever runs the command.
+            print(f"    {error.__cause__}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader (head, less) has seen enough. Without this, Python complains again when it closes stdout.

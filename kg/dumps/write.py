@@ -30,7 +30,7 @@ from kg.dumps.profile import Labels, profile_entities
 from kg.dumps.statements import STATEMENTS_NAME, write_statements
 from kg.dumps.syntaxes import SYNTAXES, write_syntax
 from kg.dumps.tables import write_tables
-from kg.errors import ReleaseDamaged, ReleaseError
+from kg.errors import ReleaseDamaged
 from kg.rdfio import iter_sorted_lines, load_graph
 from kg.store import iter_merged_lines, open_read_only
 from kg.terms import mint_graph
@@ -54,20 +54,17 @@ def write_dumps(directory: Path, sources: Sources) -> None:
 
     Raises:
         RdfError: data/dataset.ttl has a pattern that is no regular expression, or a shape cannot be read.
-        ReleaseError: a file cannot be written.
+        OSError: a file cannot be written.
     """
     store = open_read_only(sources.store_path)
     surroundings = _read_surroundings(store, sources)
     dumps_path = directory / DUMPS_NAME
-    try:
-        dumps_path.mkdir(exist_ok=True)
-        dumps = [
-            _write_dataset(dataset, dumps_path / dataset.name, surroundings)
-            for dataset in find_datasets(store, open_graphs=sources.open_graphs)
-        ]
-        write_index(dumps, dumps_path)
-    except OSError as error:
-        raise ReleaseError(f"{dumps_path}: the dumps could not be written: {error}") from error
+    dumps_path.mkdir(exist_ok=True)
+    dumps = [
+        _write_dataset(dataset, dumps_path / dataset.name, surroundings)
+        for dataset in find_datasets(store, open_graphs=sources.open_graphs)
+    ]
+    write_index(dumps, dumps_path)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from kg.changes import iter_dump_lines
-from kg.durable import drop_torn_line, make_directory, sync_directory
+from kg.durable import drop_torn_line, make_directory, settle_lines, sync_directory, translate_disk_errors
 from kg.entities import ENTITIES_NAME, Change, Descriptions, Entity, compare_entities, iter_entities
 from kg.errors import ReleaseDamaged, ReleaseError
 from kg.feed.log import Feed, PageLength, Step, append_step, load_feed
@@ -40,7 +40,7 @@ def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
 
     Raises:
         ReleaseDamaged: the feed knows more than the journal, or is malformed.
-        ReleaseError: it cannot be written.
+        DiskError: it cannot be written.
     """
     feed = load_feed(releases_root)
     drop_torn_line(feed.log_path)
@@ -53,13 +53,12 @@ def take_in(releases_root: Path, journal: Sequence[JournalEntry]) -> Feed:
     ready = len(journal)
     while ready > feed.steps and _is_pending(releases_root / journal[ready - 1].release):
         ready -= 1
-    try:
-        for entry in journal[feed.steps : ready]:
-            feed = _take_step(feed, releases_root / entry.release, entry)
-    except OSError as error:
-        raise ReleaseError(
-            f"{feed.root} cannot be written ({error}); what is published stays so, and the next change makes up for it"
-        ) from error
+    if feed.steps < ready:
+        with translate_disk_errors("the feed"):
+            if feed.steps:
+                settle_lines(feed.log_path)
+            for entry in journal[feed.steps : ready]:
+                feed = _take_step(feed, releases_root / entry.release, entry)
     return feed
 
 

@@ -29,7 +29,8 @@ KG = [sys.executable, "-m", "kg"]
 # What happens in a workspace is all alike: nobody looks at it. A few steps of it are enough.
 IN_WORKSPACE = ("mkdir .building-*/release #1", "fsync .building-*/release/manifest.json #1", "rmdir .building-* #1")
 AROUND_THE_JOURNAL = ("fsync . #1", "fsync . #2")
-TORN = ("torn fsync journal.jsonl #1", "torn fsync feed/log.jsonl #1", "torn fsync feed/pages/000001.nq.gz #1")
+# The first flush of the log is of a line that is there already (kg.durable.settle_lines), the second of a new one.
+TORN = ("torn fsync journal.jsonl #1", "torn fsync feed/log.jsonl #2", "torn fsync feed/pages/000001.nq.gz #1")
 
 
 def publish(root: Path, name: str = "gamma") -> None:
@@ -88,7 +89,8 @@ def assert_whole(root: Path) -> str | None:
 
 def select_steps(steps: list[str]) -> list[str]:
     """The steps that readers or the next change could notice, in the directory itself, and a few others."""
-    seen = re.compile(r"\w+ (\.|\.?current|\.?kept\.json|journal\.jsonl|feed\b.*|\d{4}-[^/]*(/\.uncommitted)?) #\d+")
+    names = r"\.|\.?current(\.part)?|\.?kept\.json(\.part)?|journal\.jsonl|feed\b.*|\d{4}-[^/]*(/\.uncommitted)?"
+    seen = re.compile(rf"\w+ ({names}) #\d+")
     chosen = [each for each in steps if seen.fullmatch(each) or each in IN_WORKSPACE]
     return chosen + [each for each in TORN if each.removeprefix("torn ") in steps]
 
@@ -121,6 +123,8 @@ def test_killed_change_happened_or_did_not(base: Path, tmp_path: Path, change: s
 def test_killed_import_happened_or_did_not(base: Path, tmp_path: Path) -> None:
     export_release(Releases(base), "current", tmp_path / "archive")
     steps = select_steps(list_steps(f"{__name__}:take_in", tmp_path / "whole"))
+    # The journal comes whole, and is flushed as it is.
+    steps = [each for each in steps if not each.startswith("torn fsync journal")]
     roots = {tmp_path / str(number): step for number, step in enumerate(steps)}
     kill_changes(f"{__name__}:take_in", roots)
     for root in roots:

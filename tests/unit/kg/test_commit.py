@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kg.commit import make_workspace, recover
-from kg.errors import ReleaseDamaged, ReleaseNotFound
+from kg.errors import DiskFull, ReleaseDamaged, ReleaseNotFound
 from kg.lock import lock_releases
 from kg.release import Releases
 from tests.unit.kg.conftest import names_in, publish
@@ -92,7 +92,7 @@ def test_publication_that_fails_at_the_journal_leaves_nothing_that_is_found(
 
     with monkeypatch.context() as patch:
         patch.setattr("kg.commit.append_entry", fail)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(DiskFull, match="prune"):
             publish(tmp_path, "beta")
     (stray,) = (name for name in names_in(tmp_path) if name.startswith("0002-"))
     with pytest.raises(ReleaseNotFound):
