@@ -12,7 +12,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from logging import getLogger
@@ -42,6 +42,8 @@ class _Outside:
     client: OutsideClient
     breaker: Breaker
     slots: asyncio.Semaphore
+    # Who holds it sends next.
+    starts: asyncio.Lock = field(default_factory=asyncio.Lock)
     next_start: float = 0.0
     # Requests of workers by how they ended, and bytes that came.
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -54,20 +56,21 @@ class _Outside:
         Raises:
             FetchFailed: it did not come in time.
         """
-        try:
-            async with asyncio.timeout(self.endpoint.timeout_s):
-                await self.slots.acquire()
-        except TimeoutError as error:
-            message = f"Many are asking {self.endpoint.label} at the moment. Try again in a few seconds."
-            raise FetchFailed("federation-busy", message, is_theirs=False, retry_after_s=_BUSY_S) from error
-        try:
-            now = time.monotonic()
-            start = max(now, self.next_start)
-            self.next_start = start + 1 / self.endpoint.requests_per_s
-            await asyncio.sleep(start - now)
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(self.endpoint.timeout_s):
+                    await held.enter_async_context(self.slots)
+                    await self._wait_for_start()
+            except TimeoutError as error:
+                message = f"Many are asking {self.endpoint.label} at the moment. Try again in a few seconds."
+                raise FetchFailed("federation-busy", message, is_theirs=False, retry_after_s=_BUSY_S) from error
             yield
-        finally:
-            self.slots.release()
+
+    async def _wait_for_start(self) -> None:
+        """Return when a request may be sent; only then it counts, so who leaves before it takes nothing from others."""
+        async with self.starts:
+            await asyncio.sleep(max(0.0, self.next_start - time.monotonic()))
+            self.next_start = time.monotonic() + 1 / self.endpoint.requests_per_s
 
 
 class Gateway:

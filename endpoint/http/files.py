@@ -9,12 +9,13 @@ import gzip
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from endpoint.http.problems import Problem
+from kg.errors import ReleasePruned
 
 __all__ = ["make_file_response", "make_unpacked_response", "parse_range"]
 
@@ -52,7 +53,8 @@ def make_file_response(  # noqa: PLR0913 - all by name
     common["Content-Length"] = str(len(part))
     if request.method == "HEAD":
         return Response(status_code=status, headers=common, media_type=media_type)
-    return StreamingResponse(_iter_part(path, part), status_code=status, headers=common, media_type=media_type)
+    content = _iter_part(_open(path), part)
+    return StreamingResponse(content, status_code=status, headers=common, media_type=media_type)
 
 
 def make_unpacked_response(  # noqa: PLR0913 - all by name
@@ -82,16 +84,16 @@ def make_unpacked_response(  # noqa: PLR0913 - all by name
         return Response(status_code=304, headers=common)
     accepted = ",".join(request.headers.getlist("accept-encoding"))
     coding = next((each for each in twins if _accepts(accepted, each)), None)
-    if coding is None:
-        content = _iter_unpacked(twins["gzip"][0])
-    else:
+    path = twins[coding or "gzip"][0]
+    if coding is not None:
         # The tag of these bytes is made from that of the unpacked ones where all codings are (endpoint.http.coding).
-        path, size = twins[coding]
-        content = _iter_part(path, range(size))
+        size = twins[coding][1]
         common["Content-Encoding"] = coding
     common["Content-Length"] = str(size)
     if request.method == "HEAD":
         return Response(headers=common, media_type=media_type)
+    file = _open(path)
+    content = _iter_unpacked(file) if coding is None else _iter_part(file, range(size))
     return StreamingResponse(content, headers=common, media_type=media_type)
 
 
@@ -144,20 +146,34 @@ def _accepts(header: str, coding: str) -> bool:
     return False
 
 
-def _iter_part(path: Path, part: range) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _open(path: Path) -> BinaryIO:
+    """A file, which can be read to its end from now on, whatever becomes of its name.
+
+    Raises:
+        ReleasePruned: it was removed, with all that stood beside it.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        if path.parent.exists():
+            raise
+        raise ReleasePruned("The release that this file belongs to was removed; ask for the current one.") from error
+
+
+def _iter_part(file: BinaryIO, part: range) -> Iterator[bytes]:
+    with file:
         file.seek(part.start)
         remaining = len(part)
         while remaining:
             block = file.read(min(_BLOCK_BYTES, remaining))
             if not block:
                 # The server cuts the connection: what went out must not look complete.
-                raise OSError(f"{path} is shorter than its list says")
+                raise OSError(f"{file.name} is shorter than its list says")
             remaining -= len(block)
             yield block
 
 
-def _iter_unpacked(path: Path) -> Iterator[bytes]:
-    with gzip.open(path, "rb") as file:
+def _iter_unpacked(packed: BinaryIO) -> Iterator[bytes]:
+    with packed, gzip.open(packed, "rb") as file:
         while block := file.read(_BLOCK_BYTES):
             yield block

@@ -11,7 +11,7 @@ from typing import Final
 from endpoint.http.problems import Problem
 from endpoint.reader.reading import read
 from endpoint.sparql.frames import Failure, Written
-from kg.errors import QueryError, QuerySyntaxError, QueryTimeout, StoreDamaged
+from kg.errors import QueryError, QuerySyntaxError, QueryTimeout, ReleasePruned, StoreDamaged
 
 __all__ = [
     "DAMAGE_HINT",
@@ -33,6 +33,7 @@ _STATUS = {
     QuerySyntaxError.code: 400,
     QueryError.code: 400,
     "not-acceptable": 406,
+    ReleasePruned.code: 410,
     "federation-unbound": 400,
     "federation-failed": 502,
     "federation-too-large": 502,

@@ -40,7 +40,7 @@ from endpoint.sparql.frames import (
 from endpoint.sparql.memory import give_back_memory
 from endpoint.sparql.rows import count_rows
 from kg.checksums import Digests, examine_store, load_checksums
-from kg.errors import KgError, QuerySyntaxError, RdfError, RemoteError, StoreDamaged
+from kg.errors import KgError, QuerySyntaxError, RdfError, ReleasePruned, RemoteError, StoreDamaged
 from kg.rdfio import load_prefixes
 from kg.store import QueryResult, is_damage, open_read_only, translate_error, write_result
 
@@ -167,9 +167,9 @@ class _Worker:
         except StoreDamaged as error:
             # Whoever heals it may put another in its place.
             self._stores.pop(job.store, None)
-            self._fail(Failure(code=error.code, message=_hide(error, job.store)))
+            self._fail(_describe(error, job.store))
         except KgError as error:
-            self._fail(Failure(code=error.code, message=str(error)))
+            self._fail(_describe(error, job.store))
 
     def _open_ahead(self, path: str) -> None:
         """Open a store that the server has examined and will ask next, anew if need be; say whether it could be."""
@@ -249,7 +249,7 @@ class _Worker:
                 # Of a request that failed, the engine knows no more than that.
                 if isinstance(error, StoreDamaged):
                     raise
-                self._fail(self._relay.failure or Failure(code=error.code, message=str(error)))
+                self._fail(self._relay.failure or _describe(error, job.store))
 
     def _answer(self, job: Job, check: Callable[[], None] | None = None) -> None:
         """Write the result of a job; ``check`` may still raise when all of it is made."""
@@ -350,6 +350,14 @@ def _hide(error: KgError, store: str) -> str:
     """What an error says, without where on this machine the store is."""
     release_path = str(Path(store).parent)
     return str(error).replace(f"{store}: ", "").replace(f"{release_path}/", "")
+
+
+def _describe(error: KgError, store: str) -> Failure:
+    """The failure that an error is; of a release that was removed since it was found, that."""
+    if not Path(store).is_dir():
+        message = "The release was removed before it could be asked. Ask for the current one."
+        return Failure(code=ReleasePruned.code, message=message)
+    return Failure(code=error.code, message=_hide(error, store))
 
 
 def _locate(error: QuerySyntaxError, text: str) -> Failure:

@@ -35,6 +35,7 @@ ENTRIES: dict[str, dict[str, object]] = {
     "outer": {"inner": ["http://wikiba.se/ontology#label"], "cache_ttl_s": 0},
     "public": {"private": False, "cache_ttl_s": 0},
     "narrow": {"concurrency": 1, "cache_ttl_s": 0},
+    "paced": {"requests_per_s": 0.2, "timeout_s": 7, "cache_ttl_s": 0},
 }
 COMMON = {"private": True, "batch_size": 6, "requests_per_s": 1000, "retries": 0, "breaker_failures": 1000}
 

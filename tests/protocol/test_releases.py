@@ -10,6 +10,7 @@ import httpx
 import pyoxigraph as ox
 
 from kg.release import Release, Releases
+from kg.retention import prune_releases
 from tests.assertions import assert_problem
 from tests.protocol.conftest import run_server
 from tests.protocol.processes import find_workers, wait_until
@@ -175,3 +176,61 @@ def test_answer_that_is_new_each_time_is_not_cached(tmp_path: Path) -> None:
             assert response.headers["cache-control"] == "no-store"
         kept = client.get("/sparql", params={"query": "SELECT ('NOW()' AS ?rand) { } # UUID()"})
         assert "etag" in kept.headers
+
+
+def test_release_that_is_pruned_while_it_is_asked_answers_whole_or_is_gone(tmp_path: Path) -> None:
+    root = tmp_path / "releases"
+    old = publish(root, 1_000)
+    publish(root, 1)
+    slow = (
+        "PREFIX chap: <https://w3id.org/chap/def#> "
+        "SELECT (COUNT(*) AS ?n) WHERE { ?a chap:value ?x . ?b chap:value ?y FILTER(?x + ?y >= 0) }"
+    )
+    settings = {"query_workers": 1, "query_long_after_s": 60, "query_timeout_s": 60, "query_queue_wait_s": 60}
+    with (
+        run_server(root, tmp_path / "log", **settings) as server,
+        server.client() as client,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        client.timeout = 60
+
+        def ask(query: str) -> httpx.Response:
+            return client.get("/sparql", params={"query": query, "release": old.id})
+
+        def count_workers(name: str) -> int:
+            return int(client.get("/health/ready").json()["pool"][name])
+
+        running = threads.submit(ask, slow)
+        assert wait_until(lambda: count_workers("idle") == 0, seconds=10)
+        waiting = threads.submit(ask, COUNT)
+        assert wait_until(lambda: count_workers("waiting") == 1 or running.done(), seconds=10)
+        assert not running.done()
+        assert [each.id for each in prune_releases(root, keep=1)] == [old.id]
+        assert int(running.result().json()["results"]["bindings"][0]["n"]["value"]) == 1_000_000
+        # It was found when it was there; the worker that has it open still reads it.
+        assert waiting.result().status_code in (200, 410)
+        assert_problem(ask("ASK {}"), 410, "release-pruned")
+
+
+def test_release_that_is_pruned_before_a_worker_opens_it_is_gone(tmp_path: Path) -> None:
+    root = tmp_path / "releases"
+    old = publish(root, 3)
+    publish(root, 2_000)
+    slow = (
+        "PREFIX chap: <https://w3id.org/chap/def#> "
+        "SELECT (COUNT(*) AS ?n) WHERE { ?a chap:value ?x . ?b chap:value ?y FILTER(?x + ?y >= 0) }"
+    )
+    settings = {"query_workers": 1, "query_long_after_s": 60, "query_timeout_s": 60, "query_queue_wait_s": 60}
+    with (
+        run_server(root, tmp_path / "log", **settings) as server,
+        server.client() as client,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        client.timeout = 60
+        running = threads.submit(client.get, "/sparql", params={"query": slow})
+        assert wait_until(lambda: client.get("/health/ready").json()["pool"]["idle"] == 0, seconds=10)
+        waiting = threads.submit(client.get, "/sparql", params={"query": COUNT, "release": old.id})
+        assert wait_until(lambda: client.get("/health/ready").json()["pool"]["waiting"] == 1, seconds=10)
+        prune_releases(root, keep=1)
+        assert_problem(waiting.result(), 410, "release-pruned")
+        assert running.result().status_code == 200
