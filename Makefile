@@ -41,6 +41,8 @@ bench: $(VENV)/.tested-with build
 	$(BIN)/python -m tests.bench.writes
 	$(BIN)/python -m tests.bench.durability
 	$(BIN)/python -m tests.bench.history
+	$(BIN)/python -m tests.bench.pauses
+	$(BIN)/python -m tests.bench.crowd
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -124,7 +125,8 @@ async def list_things(  # noqa: PLR0913, PLR0917 - each is one parameter of the 
         document["next"] = f"{base}/api/v1/{collection}?" + urlencode(
             {**asked, "limit": limit, "offset": offset + limit}
         )
-    body = json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
+    # Indented, it is written in Python, slowly: in a thread others get their turns.
+    body = await asyncio.to_thread(_write, document)
     return make_response(request, body, _JSON_LD, vary="Accept")
 
 
@@ -147,6 +149,10 @@ async def show_thing(request: Request, collection: str, slug: str, release: str 
         f'<{iri}>; rel="canonical", <{_LICENCE}>; rel="license", <{base}/api/v1/queries/document.rq>; rel="describedby"'
     )
     return make_response(request, body, _JSON_LD, vary="Accept", headers={"Link": links})
+
+
+def _write(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
 def _find_collection(name: str) -> Collection:

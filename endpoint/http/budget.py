@@ -18,6 +18,8 @@ __all__ = ["FairShare", "Spending"]
 _CLIENTS: Final = 10_000
 # An answer that costs less is free: look-ups of one client must not slow down those of another.
 _FREE_S: Final = 0.01
+# A look-up takes less, even where the machine is busy.
+_LIGHT_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class _Account:
     balance_s: float
     seen: float
     running: int = 0
+    # Whether its last query took no time.
+    is_light: bool = False
 
 
 class FairShare:
@@ -85,13 +89,21 @@ class FairShare:
         account.running -= 1
         # Settling has charged all that ran since; what was too short to count is given back.
         passed = self._clock() - started
+        account.is_light = passed < _LIGHT_S
         if passed < _FREE_S:
             account.balance_s = min(self._budget_s, account.balance_s + passed)
 
     def weigh(self, client: str) -> tuple[int, int]:
-        """Who goes first, the least: how much was spent lately, in steps that double, and how many queries run now."""
+        """Who goes first: the least of class and number of queries that run now.
+
+        Class 0 is of those who send look-ups, as the last one shows, and have most of their budget; 1 of those who have
+        spent nothing; then they are by what they spent lately, in steps that double.
+        """
         account = self._settle(client)
-        return int(1 + self._budget_s - account.balance_s).bit_length() - 1, account.running
+        spent_s = self._budget_s - account.balance_s
+        if account.is_light and spent_s < self._budget_s / 4:
+            return 0, account.running
+        return int(1 + spent_s / _LIGHT_S).bit_length(), account.running
 
     def _settle(self, client: str) -> _Account:
         now = self._clock()

@@ -54,9 +54,9 @@ class Line:
             del self._rows[answer.client]
 
     def list_next(self) -> list[Answer]:
-        """The first of each client: who has spent less lately first, then who has fewer running, then who came first.
+        """The first of each client, in the order of their weights (endpoint.http.budget), then of their coming.
 
-        So a look-up goes before the queries of whoever sends long ones, however many those are.
+        So a look-up of one who sends look-ups goes before the queries of all others, however many those are.
         """
         firsts = [next(iter(row)) for row in self._rows.values()]
         if len(firsts) > 1:
@@ -64,11 +64,12 @@ class Line:
         return firsts
 
     def drop_surplus(self, limit: int) -> list[Answer]:
-        """Take out those who are too many: of the client who has most of them, whoever came last."""
+        """Take out those who are too many: whoever came last, of the client that has most of them and weighs most."""
         dropped = []
         while self._size > limit:
-            longest = max(reversed(self._rows.values()), key=len)
-            answer = next(reversed(longest))
+            most = max(map(len, self._rows.values()))
+            lasts = [next(reversed(row)) for row in self._rows.values() if len(row) == most]
+            answer = max(lasts, key=lambda each: (each.weigh(), each.started))
             self.discard(answer)
             dropped.append(answer)
         return dropped

@@ -50,8 +50,6 @@ _UNWANTED_S: Final = 0.1
 _CORES: Final = os.cpu_count() or 1
 # How many jobs a worker may have, the one that it is at included: it need not sleep and be woken between them.
 _AHEAD: Final = 4
-# Of fewer workers none is kept for those who have nothing yet: the others would wait for each other.
-_LEAST_TO_KEEP_ONE: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +73,8 @@ class QueryPool:
         self.limits = limits
         self._options = options
         self._idle: list[WorkerConnection] = []
+        # How many of these are kept for clients that send look-ups. Of two none: the others would wait for each other.
+        self._kept = limits.workers // 2 if limits.workers > 2 else 0
         self._waiting = Line()
         self._quick: set[WorkerConnection] = set()
         self._long: set[WorkerConnection] = set()
@@ -313,7 +313,7 @@ class QueryPool:
 
     def _choose_worker(self, answer: Answer) -> WorkerConnection | None:
         """The idle one that was used last, since its caches are warm; else one that will soon be done."""
-        may_begin = bool(self._idle) and (len(self._idle) > 1 or self._may_take_last(answer))
+        may_begin = bool(self._idle) and (len(self._idle) > self._kept or answer.weigh()[0] == 0)
         if answer.is_alone:
             return self._idle.pop() if may_begin else None
         if may_begin and len(self._fresh) < _CORES:
@@ -322,10 +322,6 @@ class QueryPool:
             return worker
         usable = [each for each in self._fresh if len(each.jobs) < _AHEAD and not each.is_lost]
         return min(usable, key=lambda each: len(each.jobs), default=None)
-
-    def _may_take_last(self, answer: Answer) -> bool:
-        """Whether the last idle worker is for an answer: it is kept for clients that have nothing of the others."""
-        return self.limits.workers < _LEAST_TO_KEEP_ONE or answer.weigh() == (0, 0)
 
     def _begin(self, worker: WorkerConnection) -> None:
         """A worker is at the next of its jobs."""

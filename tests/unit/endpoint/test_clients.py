@@ -220,12 +220,18 @@ def test_mapped_address_of_a_proxy_is_trusted_as_the_address_that_it_is() -> Non
     assert find_client(scope, parse_networks("10.0.0.0/8")) == "198.51.100.7"
 
 
-def test_who_spent_less_goes_first_then_who_has_fewer_running(share: FairShare, clock: Clock) -> None:
-    assert share.weigh("a") == (0, 0)
+def test_who_sends_look_ups_goes_first_then_who_spent_less_then_who_has_fewer_running(
+    share: FairShare, clock: Clock
+) -> None:
+    assert share.weigh("a") == (1, 0)
     spend(share, clock, "a", 3)
+    spend(share, clock, "light", 0.005)
     with share.spend("b"):
-        assert share.weigh("c") < share.weigh("b") < share.weigh("a")
+        assert share.weigh("light") < share.weigh("c") < share.weigh("b") < share.weigh("a")
     clock.now += 100
+    # What its next query will take, nobody knows; the last one was long.
+    assert share.weigh("a") == (1, 0)
+    spend(share, clock, "a", 0.005)
     assert share.weigh("a") == (0, 0)
 
 
