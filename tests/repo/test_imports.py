@@ -121,3 +121,23 @@ def test_no_sparql_hides_in_python(repository: Path) -> None:
                 if "{" in node.value and any(word in node.value for word in words):
                     hidden.append(f"{path.relative_to(repository)}:{node.lineno}")
     assert hidden == []
+
+
+def test_a_draft_alone_changes_the_store_of_a_write(repository: Path) -> None:
+    """What changed it otherwise would be in no list that rights are judged by (decision 0035)."""
+    changing = {"add", "extend", "remove", "update", "clear", "load", "bulk_extend", "bulk_load"}
+    changing |= {f"{verb}_graph" for verb in ("add", "clear", "remove")}
+    found = []
+    # What a write goes through; a build makes a store of its own, which is judged as a whole before anybody sees it.
+    steps = [
+        repository / "kg" / f"{name}.py" for name in ("candidate", "curation", "transaction", "written", "graph_import")
+    ]
+    for path in (*steps, *(repository / "endpoint/writes").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in changing:
+                owner = node.value
+                name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+                if name in ("store", "_store"):
+                    found.append(path.relative_to(repository).as_posix())
+    assert found == []
