@@ -6,7 +6,7 @@ keeps the list. Nobody has to say beforehand what will be touched, and nothing h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -19,6 +19,7 @@ __all__ = ["Delta", "Draft", "Graph"]
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
 
 _DEFAULT: Final = ox.DefaultGraph()
+_STRING: Final = ox.NamedNode("http://www.w3.org/2001/XMLSchema#string")
 
 
 @dataclass
@@ -50,16 +51,16 @@ class Draft:
 
     def add(self, quads: Iterable[ox.Quad]) -> None:
         """Let the store hold these quads."""
-        self._change((), {quad for quad in _store_alone(quads) if quad not in self._store})
+        self._change([], [quad for quad in _iter_stored(quads) if quad not in self._store])
 
     def remove(self, quads: Iterable[ox.Quad]) -> None:
         """Let the store hold none of these quads."""
-        self._change({quad for quad in _store_alone(quads) if quad in self._store}, ())
+        self._change([quad for quad in _iter_stored(quads) if quad in self._store], [])
 
     def replace(self, graph: Graph, quads: Iterable[ox.Quad]) -> None:
         """Let a graph hold these quads, which are its own, and no others."""
-        before, after = set(self.iter_graph(graph)), _store_alone(quads)
-        self._change(before - after, after - before)
+        before, after = set(self.iter_graph(graph)), dict.fromkeys(_iter_stored(quads))
+        self._change([quad for quad in before if quad not in after], [quad for quad in after if quad not in before])
 
     def holds(self, graph: Graph) -> bool:
         """Whether there is a quad in a graph."""
@@ -87,8 +88,11 @@ class Draft:
         """
         return self._store.query(text, default_graph=default_graphs, named_graphs=named_graphs)
 
-    def _change(self, gone: Iterable[ox.Quad], fresh: Iterable[ox.Quad]) -> None:
-        """Take away quads that are there, add some that are not, and note both."""
+    def _change(self, gone: Collection[ox.Quad], fresh: Collection[ox.Quad]) -> None:
+        """Take away quads that are there, add some that are not, and note both.
+
+        They stay in the order in which they came, which is about that of the store's files.
+        """
         for quad in gone:
             self._store.remove(quad)
         self._store.extend(fresh)
@@ -109,8 +113,21 @@ def _note(quads: Iterable[ox.Quad], *, undoing: set[ox.Quad], noted: set[ox.Quad
             noted.add(quad)
 
 
-def _store_alone(quads: Iterable[ox.Quad]) -> set[ox.Quad]:
+def _iter_stored(quads: Iterable[ox.Quad]) -> Iterator[ox.Quad]:
     """The quads as a store gives them back: it keeps values, so that "01" as an integer becomes "1"."""
+    values = []
+    for quad in dict.fromkeys(quads):
+        if _is_value(quad.object):
+            values.append(quad)
+        else:
+            yield quad
     alone = ox.Store()
-    alone.extend(quads)
-    return set(alone)
+    alone.extend(values)
+    yield from alone
+
+
+def _is_value(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> bool:
+    """Whether a term may be written in more than one way."""
+    if isinstance(term, ox.Literal):
+        return term.language is None and term.datatype != _STRING
+    return isinstance(term, ox.Triple)
