@@ -11,7 +11,7 @@ from kg.changes import iter_dump_lines
 from kg.checksums import CHECKSUMS_NAME, load_checksums, write_checksums
 from kg.commit import COMPLETING, recover
 from kg.derive import Sources, derive_files, list_dump_checksums
-from kg.durable import sync_directory, sync_tree, translate_disk_errors
+from kg.durable import put_in_place, sync_directory, sync_tree, translate_disk_errors
 from kg.feed.steps import take_in
 from kg.lock import lock_completion, lock_releases
 from kg.manifest import PENDING_NAME
@@ -94,12 +94,16 @@ def _add_checksums(release: Release, made: Path) -> None:
 
 def _put_in_place(release: Release, made: Path) -> None:
     """Move the files to where readers look for them; a crash in between is made up for by the next attempt."""
-    # The list comes last: what it names has to be there.
-    for path in sorted(made.iterdir(), key=lambda each: each.name == CHECKSUMS_NAME):
+    listed = made / CHECKSUMS_NAME
+    for path in made.iterdir():
         target = release.path / path.name
         if target.is_dir():
             shutil.rmtree(target)
-        path.replace(target)
+        if path != listed:
+            path.replace(target)
     sync_directory(release.path)
+    if listed.exists():
+        # It comes last, once what it names is on disk.
+        put_in_place(listed, release.path / CHECKSUMS_NAME)
     (release.path / PENDING_NAME).unlink()
     sync_directory(release.path)
