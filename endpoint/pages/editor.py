@@ -29,7 +29,7 @@ async def show_editor(request: Request, asked: QueryRequest, limits: Limits) -> 
     status, is_volatile = 200, False
     if asked.text is not None:
         try:
-            inspection = await inspect_unhurried(asked.text, limits=limits)
+            inspection = await inspect_unhurried(asked.text, limits=limits, share=request.app.state.share)
             is_volatile = inspection.is_volatile
             result |= await _ask(request, asked, inspection, Written(asked.text, limits.base))
         except Problem as problem:

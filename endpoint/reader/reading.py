@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from endpoint.reader.grammar import END, load_grammar
 from endpoint.reader.iris import IriRefused, resolve, unescape
-from endpoint.reader.terminals import ECHAR, SKIPPED, TOKEN, Kind, find_kind
+from endpoint.reader.terminals import ECHAR, RUN, SKIPPED, TOKEN, TOKEN_IN_RUN, Kind, find_kind
 from kg.errors import QuerySyntaxError
 
 __all__ = ["Node", "Place", "Reading", "Token", "TooDeep", "Unit", "Unreadable", "read"]
@@ -230,11 +230,14 @@ class _Reader:
     def read(self) -> Reading:
         text, end = self._text, len(self._text)
         at = SKIPPED.match(text, 1 if text.startswith("\ufeff") else 0).end()  # type: ignore[union-attr]
+        run_end = 0
         while at < end:
-            found = TOKEN.match(text, at)
+            found = (TOKEN if at >= run_end else TOKEN_IN_RUN).match(text, at)
             if found is None:
                 raise self._explain_character(at)
             group = found.lastgroup or ""
+            if group == "WORD" and at >= run_end:
+                run_end = RUN.match(text, at).end()  # type: ignore[union-attr]
             written = found.group()
             symbol = self._find_symbol(group, written, at)
             if written[0] == "<" and symbol != "<" and not self._fits(symbol):

@@ -9,7 +9,7 @@ import re
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["CONTENT", "ECHAR", "SKIPPED", "TOKEN", "VOLATILE", "Kind", "find_kind"]
+__all__ = ["CONTENT", "ECHAR", "RUN", "SKIPPED", "TOKEN", "TOKEN_IN_RUN", "VOLATILE", "Kind", "find_kind"]
 
 
 # Functions that give another value each time.
@@ -42,7 +42,7 @@ _CHAR = _START + r"0-9\u00B7\u0300-\u036F\u203F-\u2040\-"
 # A local name: letters, digits, colons, %-escapes and backslash escapes; dots not at its end.
 _PLX = r"%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?#@%]"
 _LOCAL = rf"(?:[{_START}:0-9]|{_PLX})(?:(?:[{_CHAR}:]|{_PLX})|\.+(?=[{_CHAR}:%\\]))*"
-_PREFIX = rf"[{_BASE}](?:[{_CHAR}]|\.+(?=[{_CHAR}]))*"
+_PREFIX = rf"[{_BASE}](?:[{_CHAR}]|\.+(?=[{_CHAR}]))*+"
 _LABEL = rf"[{_START}0-9](?:[{_CHAR}]|\.+(?=[{_CHAR}]))*"
 
 _IRIREF = rf"<(?:[^<>\"{{}}|^`\\\x00-\x20]|{_ESCAPE})*>"
@@ -58,26 +58,26 @@ CONTENT: Final = re.compile(rf"({_IRIREF}|{_STRING}|{_COMMENT})", re.DOTALL)
 ECHAR: Final = re.compile(r"\\(?:[tbnrf\\\"']|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|(?P<wrong>.|\Z))", re.DOTALL)
 
 # The names of the groups are the tokens of the grammar; those of OTHER are the characters themselves.
-TOKEN: Final = re.compile(
-    "|".join(
-        [
-            rf"(?P<IRIREF>{_IRIREF})",
-            rf"(?P<STRING>{_STRING})",
-            rf"(?P<NAME>(?:{_PREFIX})?:(?:{_LOCAL})?)",
-            r"(?P<WORD>[A-Za-z][A-Za-z0-9_]*)",
-            rf"(?P<VAR>[?$][{_START}0-9][{_START}0-9\u00B7\u0300-\u036F\u203F-\u2040]*)",
-            rf"(?P<BLANK>_:{_LABEL})",
-            r"(?P<NUMBER>(?:[0-9]+\.[0-9]*|\.?[0-9]+)[eE][+-]?[0-9]+|[0-9]*\.[0-9]+)",
-            r"(?P<INTEGER>[0-9]+)",
-            r"(?P<SIGNED>[+-](?:(?:[0-9]+\.[0-9]*|\.?[0-9]+)[eE][+-]?[0-9]+|[0-9]*\.[0-9]+|[0-9]+))",
-            r"(?P<LANGUAGE>@[A-Za-z]+(?:-[A-Za-z0-9]+)*(?:--[A-Za-z]+)?)",
-            rf"(?P<NIL>\({_SPACE}\))",
-            rf"(?P<ANON>\[{_SPACE}\])",
-            r"(?P<OTHER><<\(|\)>>|<<|>>|\{\||\|\}|&&|\|\||\^\^|!=|<=|>=|[=<>+\-*/|^!?~.,;()\[\]{}])",
-        ]
-    ),
-    re.DOTALL,
-)
+_GROUPS: Final = [
+    rf"(?P<IRIREF>{_IRIREF})",
+    rf"(?P<STRING>{_STRING})",
+    rf"(?P<NAME>(?:{_PREFIX})?:(?:{_LOCAL})?)",
+    r"(?P<WORD>[A-Za-z][A-Za-z0-9_]*)",
+    rf"(?P<VAR>[?$][{_START}0-9][{_START}0-9\u00B7\u0300-\u036F\u203F-\u2040]*)",
+    rf"(?P<BLANK>_:{_LABEL})",
+    r"(?P<NUMBER>(?:[0-9]+\.[0-9]*|\.?[0-9]+)[eE][+-]?[0-9]+|[0-9]*\.[0-9]+)",
+    r"(?P<INTEGER>[0-9]+)",
+    r"(?P<SIGNED>[+-](?:(?:[0-9]+\.[0-9]*|\.?[0-9]+)[eE][+-]?[0-9]+|[0-9]*\.[0-9]+|[0-9]+))",
+    r"(?P<LANGUAGE>@[A-Za-z]+(?:-[A-Za-z0-9]+)*(?:--[A-Za-z]+)?)",
+    rf"(?P<NIL>\({_SPACE}\))",
+    rf"(?P<ANON>\[{_SPACE}\])",
+    r"(?P<OTHER><<\(|\)>>|<<|>>|\{\||\|\}|&&|\|\||\^\^|!=|<=|>=|[=<>+\-*/|^!?~.,;()\[\]{}])",
+]
+TOKEN: Final = re.compile("|".join(_GROUPS), re.DOTALL)
+# Characters that a prefix may be of. Where no prefix begins with the first of them, none begins further on in the run,
+# and nobody needs to look for its colon again: there may be a word every second character ("true-true-true").
+RUN: Final = re.compile(rf"[{_CHAR}.]++")
+TOKEN_IN_RUN: Final = re.compile("|".join(each for each in _GROUPS if "(?P<NAME>" not in each), re.DOTALL)
 _KINDS: Final = {
     "IRIREF": Kind.IRI,
     "NAME": Kind.IRI,

@@ -21,6 +21,7 @@ from endpoint.sparql.failures import (
     timeout_problem,
 )
 from endpoint.sparql.frames import Conversion, Failure, Frame, FrameKind, Job, decode_whole
+from endpoint.sparql.librarian import LIBRARIAN, QUICK_LENGTH
 
 __all__ = ["Answer", "StopReason"]
 
@@ -220,8 +221,12 @@ class Answer:
         if self.worker is not None and self.worker.is_paused and self.held_bytes < _LOW_WATER:
             self.worker.resume()
         if frame.kind is FrameKind.FAILURE:
+            written = self.job.written if isinstance(self.job, Job) else None
             failure = Failure.decode(frame.body)
-            raise failure_problem(relocate(failure, self.job.written if isinstance(self.job, Job) else None))
+            if written is not None and len(written.text) > QUICK_LENGTH:
+                # Its client is charged until the worker is given back.
+                raise failure_problem(await LIBRARIAN.do(lambda: relocate(failure, written)))
+            raise failure_problem(relocate(failure, written))
         return frame
 
     async def _account_for_death(self) -> Problem:

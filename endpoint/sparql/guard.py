@@ -6,14 +6,14 @@ found here, where nothing is evaluated; what a worker gets is the reader's text,
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from endpoint.federation.calls import find_calls
+from endpoint.http.budget import FairShare
 from endpoint.http.problems import Problem
 from endpoint.reader.chains import find_long_chain
 from endpoint.reader.reading import Place, Reading, TooDeep, Unreadable, read
@@ -21,6 +21,7 @@ from endpoint.reader.shapes import Stencil, cut_stencil, find_shape
 from endpoint.reader.terminals import VOLATILE, Kind
 from endpoint.sparql.failures import syntax_problem
 from endpoint.sparql.frames import Call
+from endpoint.sparql.librarian import LIBRARIAN, QUICK_LENGTH
 from kg.allowlist import OutsideEndpoint
 from kg.errors import QueryRefused
 
@@ -36,9 +37,8 @@ _WORD: Final = re.compile(r"[A-Za-z]+")
 _KNOWN: Final[dict[tuple[str, Limits], tuple[Stencil, Inspection]]] = {}
 _KNOWN_SHAPES: Final = 1_000
 _USUAL_LENGTH: Final = 4_096
-# Longer texts are read beside the loop, one at a time.
-_QUICK_LENGTH: Final = 8_192
-_LIBRARIAN: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+# What reading shorter texts takes is not worth counting.
+_FREE_LENGTH: Final = 1_024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +65,24 @@ class Inspection:
     calls: tuple[Call, ...] = ()
 
 
-async def inspect_unhurried(text: str, *, limits: Limits) -> Inspection:
-    """What :func:`inspect_query` says, while the loop goes on where the text is long."""
-    if len(text) <= _QUICK_LENGTH:
+async def inspect_unhurried(text: str, *, limits: Limits, share: FairShare) -> Inspection:
+    """What :func:`inspect_query` says, while the loop goes on where the text is long.
+
+    Args:
+        text: what a client sent.
+        limits: what it has to keep to.
+        share: what the time is charged to.
+
+    Raises:
+        Problem: as of :func:`inspect_query`; or 429, the client has overdrawn its budget.
+    """
+    if len(text) <= _FREE_LENGTH:
         return inspect_query(text, limits=limits)
+    if len(text) <= QUICK_LENGTH:
+        with share.charge() or nullcontext():
+            return inspect_query(text, limits=limits)
     _check_length(text, limits)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_LIBRARIAN, lambda: inspect_query(text, limits=limits))
+    return await LIBRARIAN.do(lambda: inspect_query(text, limits=limits), share=share)
 
 
 def inspect_query(text: str, *, limits: Limits) -> Inspection:

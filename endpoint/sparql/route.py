@@ -187,7 +187,7 @@ class SparqlRoute:
             page = await self._options.editor(_make_request(exchange), request, self._options.limits)
             await exchange.reply(page)
             return 0
-        inspection = await inspect_unhurried(text, limits=self._options.limits)
+        inspection = await inspect_unhurried(text, limits=self._options.limits, share=self._options.share)
         format_ = choose_format(inspection.form, accept=accept, override=request.format)
         release = self._releases.get(request.release)
         headers: Mapping[str, str]
