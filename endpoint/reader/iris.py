@@ -13,7 +13,11 @@ __all__ = ["IriRefused", "is_absolute", "resolve", "unescape"]
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))")
 _SURROGATES: Final = range(0xD800, 0xE000)
 _LAST: Final = 0x10FFFF
-_FORBIDDEN: Final = r"\x00-\x20<>\"{}|\\^`%"
+# RFC 3987, section 2.2: what is neither of ASCII's characters for IRIs, nor ucschar, nor iprivate.
+_FORBIDDEN: Final = (
+    r"\x00-\x20<>\"{}|\\^`%\x7F-\x9F\uD800-\uDFFF\uFDD0-\uFDEF\uFFF0-\uFFFF\U000E0000-\U000E0FFF"
+    + "".join(rf"\U{plane:04X}FFFE-\U{plane:04X}FFFF" for plane in range(1, 17))
+)
 _PRIVATE: Final = r"\uE000-\uF8FF\U000F0000-\U0010FFFF"
 _ESCAPED: Final = r"%[0-9A-Fa-f]{2}"
 # RFC 3987, section 2.2; private characters stand in a query only.

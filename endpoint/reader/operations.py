@@ -49,6 +49,7 @@ class Modification:
 
     ``where`` is the pattern with its braces, as canonical text: all IRIs absolute, no prefixes. ``variables`` are those
     of the templates, sorted. ``with_graph`` is the graph of WITH; ``using`` and ``using_named`` are those of USING.
+    ``prologue`` stands before a query for the pattern: a BASE, where it makes IRIs of strings.
     """
 
     deletes: tuple[QuadPattern, ...]
@@ -58,6 +59,7 @@ class Modification:
     with_graph: str | None = None
     using: tuple[str, ...] = ()
     using_named: tuple[str, ...] = ()
+    prologue: str = ""
 
 
 @dataclass(frozen=True, slots=True)

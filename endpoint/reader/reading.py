@@ -154,6 +154,7 @@ class Reading:
         root: its structure.
         prefixes: the namespaces that it declares, the last one where a prefix is declared again.
         contents: where its IRIs between angle brackets and its strings begin, the prologue included.
+        bases: what relative IRIs are relative to at each function that makes one of a string, by its token.
     """
 
     written: str
@@ -161,11 +162,17 @@ class Reading:
     root: Node
     prefixes: Mapping[str, str]
     contents: Sequence[int]
+    bases: Mapping[int, str]
 
     @property
     def text(self) -> str:
         """The text of ours: the tokens, written so that they can be read in one way."""
-        return self.write(0, len(self.tokens))
+        return self.write_prologue(0, len(self.tokens)) + self.write(0, len(self.tokens))
+
+    def write_prologue(self, start: int, end: int) -> str:
+        """The BASE that some tokens need: IRI("a") resolves its argument when it is evaluated (section 17.4.2.8)."""
+        base = next((base for at, base in self.bases.items() if start <= at < end), None)
+        return "" if base is None else f"BASE <{base}> "
 
     def write(self, start: int, end: int) -> str:
         """The text of some tokens."""
@@ -220,6 +227,7 @@ class _Reader:
         self._stack = [END, unit]
         self._tokens: list[Token] = []
         self._contents: list[int] = []
+        self._bases: dict[int, str] = {}
         self._size = 0
         self._depth = 0
         self._room = _ROOM + _ROOM_PER_CHARACTER * len(text)
@@ -255,7 +263,11 @@ class _Reader:
         self._advance(END, end)
         root = self._nodes[0]
         root.end = len(self._tokens)
-        return Reading(text, self._tokens, root, self._prefixes, self._contents)
+        reading = Reading(text, self._tokens, root, self._prefixes, self._contents, self._bases)
+        if self._bases:
+            ahead = len(reading.write_prologue(0, root.end))
+            self._tokens[:] = [each._replace(position=each.position + ahead) for each in self._tokens]
+        return reading
 
     def _find_symbol(self, group: str, written: str, at: int) -> str:
         """The token of the grammar that some characters are."""
@@ -340,6 +352,8 @@ class _Reader:
                 self._keep(Kind.IRI, f"<{self._expand(written, at)}>", at)
             case "WORD":
                 word = written.upper()
+                if word in ("IRI", "URI"):
+                    self._bases[len(self._tokens)] = self._base
                 self._keep(Kind.WORD, written.lower() if word in ("A", "TRUE", "FALSE") else word, at)
             case "VAR":
                 self._keep(Kind.VARIABLE, f"?{written[1:]}", at)

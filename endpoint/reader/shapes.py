@@ -75,8 +75,9 @@ def cut_stencil(reading: Reading, shape: Shape) -> Stencil | None:
     if not all(reading.written.startswith(each, at) for at, each in zip(reading.contents, shape.contents, strict=True)):
         return None
     places = set(reading.contents)
-    pieces: list[list[str]] = [[]]
-    end = 0
+    prologue = reading.write_prologue(0, len(reading.tokens))
+    pieces: list[list[str]] = [[prologue]]
+    end = len(prologue)
     for token in reading.tokens:
         pieces[-1].append(" " * (token.position > end))
         end = token.position + len(token.text)

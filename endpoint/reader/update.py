@@ -95,6 +95,7 @@ def _find_modification(reading: Reading, node: Node) -> Modification:
         with_graph=reading.tokens[node.start + 1].text[1:-1] if node.rule == "With" else None,
         using=tuple(using),
         using_named=tuple(using_named),
+        prologue=reading.write_prologue(node.start, node.end),
     )
 
 

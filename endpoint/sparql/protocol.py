@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from endpoint.http.problems import Problem
+from endpoint.reader.iris import is_absolute
 
 __all__ = [
     "FORM_TYPE",
@@ -29,7 +30,6 @@ UPDATE_TYPE: Final = "application/sparql-update"
 # Each takes its time on the event loop; a request that names all graphs of a large dataset has fewer.
 _MOST_FIELDS: Final = 4_000
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:(?:[^\x00-\x20<>\"{}|\\^`%]|%[0-9A-Fa-f]{2})*")
 
 Fields = Sequence[tuple[str, str]]
 
@@ -201,7 +201,7 @@ def _decode_utf8(data: bytes) -> str:
 
 def is_absolute_iri(text: str) -> bool:
     """Whether the engine, too, will take it for one: percent escapes, host and port are looked at."""
-    if not _IRI.fullmatch(text):
+    if not is_absolute(text):
         return False
     try:
         urlsplit(text).port  # noqa: B018 - it raises

@@ -124,7 +124,9 @@ class _Evaluation:
             words = ["ASK", operation.where]
         default_graphs, named_graphs = self._find_dataset(operation)
         with _translated():
-            result = self._draft.query(" ".join(words), default_graphs=default_graphs, named_graphs=named_graphs)
+            result = self._draft.query(
+                operation.prologue + " ".join(words), default_graphs=default_graphs, named_graphs=named_graphs
+            )
             if isinstance(result, ox.QuerySolutions):
                 yield from (tuple(solution) for solution in result)
             elif result:

@@ -37,6 +37,7 @@ UPDATES = [
     "DELETE { ?s :p ?o } INSERT { ?s :p ?n } WHERE { ?s :p ?o FILTER(isNumeric(?o)) BIND(?o + 1 AS ?n) }",
     "WITH :g DELETE { ?s :p ?o } INSERT { ?s :p ?n } WHERE { ?s :p ?o BIND(?o + 1 AS ?n) }",
     "INSERT { ?s :seen true } WHERE { ?s ?p ?o }",
+    "BASE <http://b.example/> INSERT { ?s :made ?i } WHERE { ?s :p 1 BIND(IRI('new') AS ?i) }",
     "INSERT { GRAPH :new { ?s ?p ?o } } WHERE { GRAPH :g { ?s ?p ?o } }",
     "INSERT { GRAPH ?g { ?s :in ?g } } WHERE { GRAPH ?g { ?s ?p ?o } }",
     "DELETE { GRAPH ?g { ?s ?p ?o } } INSERT { GRAPH ?h { ?s ?p ?o } } WHERE { GRAPH ?g { ?s ?p ?o } "

@@ -39,10 +39,15 @@ def test_turns_go_round_among_clients() -> None:
 
 
 async def _take_turns() -> None:
-    librarian, gate, done = Librarian(), threading.Event(), []
+    librarian, gate = Librarian(), threading.Event()
+    done: list[str] = []
 
     def ask(address: str, name: str) -> Awaitable[None]:
-        return ask_as(address, lambda: librarian.do(lambda: (gate.wait(10), done.append(name))))
+        def work() -> None:
+            gate.wait(10)
+            done.append(name)
+
+        return ask_as(address, lambda: librarian.do(work))
 
     tasks = [asyncio.ensure_future(ask("192.0.2.1", f"many {number}")) for number in range(4)]
     await asyncio.sleep(0)

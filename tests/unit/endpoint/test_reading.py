@@ -32,6 +32,9 @@ QUERIES = {
         "ASK { << <a:a> a 1 ~ _:r >> ?p <<( <a:a> a 1 )>> {| a 1 |} }"
     ),
     "\ufeffASK {}": "ASK { }",
+    # Resolved when it is evaluated.
+    "BASE <http://c/d/> SELECT (IRI('e') AS ?x) {}": "BASE <http://c/d/> SELECT ( IRI( 'e' ) AS ?x ) { }",
+    "ASK { FILTER(uri('e') = <a:b>) }": f"BASE <{BASE}> ASK {{ FILTER ( URI( 'e' ) = <a:b> ) }}",
 }
 
 
