@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from endpoint.federation.groups import Element, Group, GroupUnreadable, Part, read_group
-from endpoint.reader.reading import Reading, Token, Unreadable, read
+from endpoint.reader.parser import read
+from endpoint.reader.reading import Reading, Token, Unreadable
 from endpoint.reader.terminals import VOLATILE, Kind
 
 __all__ = ["BindingPlan", "is_anchored", "name_variables", "plan_bindings", "write_batches"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, cast
 
 from endpoint.reader.operations import Data, GraphKind, GraphOperation, Modification, Operation, QuadPattern
-from endpoint.reader.reading import Node, Reading, Unreadable, read
+from endpoint.reader.parser import read
+from endpoint.reader.reading import Node, Reading, Unreadable
 from endpoint.reader.templates import read_quads
 from endpoint.reader.terminals import Kind
 

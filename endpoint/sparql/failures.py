@@ -9,7 +9,7 @@ from logging import getLogger
 from typing import Final
 
 from endpoint.http.problems import Problem
-from endpoint.reader.reading import read
+from endpoint.reader.parser import read
 from endpoint.sparql.frames import Failure, Written
 from kg.errors import QueryError, QuerySyntaxError, QueryTimeout, ReleasePruned, StoreDamaged
 

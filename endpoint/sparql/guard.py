@@ -16,7 +16,8 @@ from endpoint.federation.calls import find_calls
 from endpoint.http.budget import FairShare
 from endpoint.http.problems import Problem
 from endpoint.reader.chains import find_long_chain
-from endpoint.reader.reading import Place, Reading, TooDeep, Unreadable, read
+from endpoint.reader.parser import read
+from endpoint.reader.reading import Place, Reading, TooDeep, Unreadable
 from endpoint.reader.shapes import Stencil, cut_stencil, find_shape
 from endpoint.reader.terminals import VOLATILE, Kind
 from endpoint.sparql.failures import syntax_problem

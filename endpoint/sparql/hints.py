@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from rapidfuzz import fuzz, process
 
-from endpoint.reader.reading import Reading, read
+from endpoint.reader.parser import read
+from endpoint.reader.reading import Reading
 from endpoint.reader.terminals import Kind
 from endpoint.sparql.frames import Written
 

@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from endpoint.http.problems import Problem
 from endpoint.reader.iris import is_absolute
-from endpoint.reader.reading import Reading, Token, read
+from endpoint.reader.parser import read
+from endpoint.reader.reading import Reading, Token
 from endpoint.reader.terminals import Kind
 from endpoint.sparql.frames import Binding
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from endpoint.reader.chains import find_long_chain
 from endpoint.reader.operations import Operation
-from endpoint.reader.reading import Place, Reading, TooDeep, Unreadable, read
+from endpoint.reader.parser import read
+from endpoint.reader.reading import Place, Reading, TooDeep, Unreadable
 from endpoint.reader.terminals import Kind
 from endpoint.reader.update import find_operations
 from kg.errors import KgError, QueryRefused, QuerySyntaxError

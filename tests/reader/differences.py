@@ -10,7 +10,8 @@ from typing import Final
 import pyoxigraph as ox
 
 from endpoint.http.problems import Problem
-from endpoint.reader.reading import Unit, Unreadable, read
+from endpoint.reader.parser import Unit, read
+from endpoint.reader.reading import Unreadable
 from endpoint.reader.terminals import SKIPPED, TOKEN, VOLATILE, Kind
 from endpoint.sparql.guard import Limits, inspect_query
 from tests.reader.engine import BASE, Engine, Outcome

@@ -6,7 +6,7 @@ import random
 import sys
 from typing import Final
 
-from endpoint.reader.reading import Unit
+from endpoint.reader.parser import Unit
 from tests.reader.differences import Tally, find_differences
 from tests.reader.engine import run_engine
 from tests.reader.listening import listen

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from endpoint.http.problems import Problem
-from endpoint.reader.reading import Unit, Unreadable, read
+from endpoint.reader.parser import Unit, read
+from endpoint.reader.reading import Unreadable
 from endpoint.sparql.guard import inspect_query
 from tests.reader.differences import (
     LIMITS,

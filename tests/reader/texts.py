@@ -14,7 +14,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from endpoint.reader.grammar import END, load_grammar
-from endpoint.reader.reading import Unit
+from endpoint.reader.parser import Unit
 
 __all__ = ["PREFIXES", "Made", "Trap", "made_texts", "make_text", "way_count"]
 

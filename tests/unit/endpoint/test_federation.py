@@ -15,7 +15,8 @@ from endpoint.federation.cache import AnswerCache, KeptAnswer
 from endpoint.federation.calls import find_calls
 from endpoint.federation.rewriting import locate_original, write_calls
 from endpoint.http.problems import Problem
-from endpoint.reader.reading import Reading, read
+from endpoint.reader.parser import read
+from endpoint.reader.reading import Reading
 from endpoint.sparql.guard import Limits, inspect_query
 from kg.allowlist import AllowList, OutsideEndpoint, load_allowlist
 from kg.errors import SettingsError

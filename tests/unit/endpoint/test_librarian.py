@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from endpoint.http.budget import FairShare
 from endpoint.http.clients import Clients, knowing_clients
 from endpoint.http.problems import Problem
-from endpoint.reader import reading
+from endpoint.reader import parser
 from endpoint.reader.terminals import TOKEN
 from endpoint.sparql.guard import Limits, inspect_unhurried
 from endpoint.sparql.librarian import QUICK_LENGTH, Librarian
@@ -106,7 +106,7 @@ def test_a_prefix_is_looked_for_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -
             looked.append(at)
             return TOKEN.match(text, at)
 
-    monkeypatch.setattr(reading, "TOKEN", Counting())
-    read = reading.read(f"ASK {{ FILTER({'-'.join(['true'] * 500)}) }}", "QueryUnit", base="urn:b")
+    monkeypatch.setattr(parser, "TOKEN", Counting())
+    read = parser.read(f"ASK {{ FILTER({'-'.join(['true'] * 500)}) }}", "QueryUnit", base="urn:b")
     assert len(read.tokens) > 1_000
     assert len(looked) < 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from endpoint.reader.grammar import load_grammar
-from endpoint.reader.reading import Place, Unit, Unreadable, read
+from endpoint.reader.parser import Unit, read
+from endpoint.reader.reading import Place, Unreadable
 
 BASE = "http://base.example/sparql"
 QUERIES = {

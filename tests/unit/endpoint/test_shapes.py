@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endpoint.reader.reading import Unreadable, read
+from endpoint.reader.parser import read
+from endpoint.reader.reading import Unreadable
 from endpoint.reader.shapes import Stencil, cut_stencil, find_shape
 from tests.reader.texts import Trap, make_text
 
