@@ -74,9 +74,11 @@ class _Evaluation:
         if self._is_alone and any(each.graph for each in (*operation.deletes, *operation.inserts)):
             raise _leaves_graph()
         graph = self._default if operation.with_graph is None else self._find_graph(operation.with_graph)
-        deletes, inserts = (
-            Template(patterns, operation.variables, graph=graph) for patterns in (operation.deletes, operation.inserts)
-        )
+        with _translated():
+            deletes, inserts = (
+                Template(patterns, operation.variables, graph=graph)
+                for patterns in (operation.deletes, operation.inserts)
+            )
         removed: set[ox.Quad] = set()
         added: set[ox.Quad] = set()
         for solution in self._solve(operation, is_counted=inserts.has_blanks):
@@ -148,7 +150,8 @@ class _Evaluation:
     def _name_graph(self, iri: str) -> ox.NamedNode:
         if self._is_alone:
             raise _leaves_graph()
-        return ox.NamedNode(iri)
+        with _translated():
+            return ox.NamedNode(iri)
 
     def _find_graphs(self, name: str) -> list[Graph]:
         """The graphs that CLEAR and DROP mean."""
@@ -167,7 +170,7 @@ def _move(quad: ox.Quad, graph: Graph) -> ox.Quad:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What the engine says of data or a pattern, as errors of ours; what the disk says is not theirs."""
+    """What the engine says of data, a pattern or a term, as errors of ours; what the disk says is not theirs."""
     try:
         yield
     except SyntaxError as error:

@@ -76,7 +76,8 @@ def make_term(term: PatternTerm) -> ox.NamedNode | ox.Literal:
     if term.kind == "iri":
         return ox.NamedNode(term.value)
     if term.language:
-        return ox.Literal(term.value, language=term.language)
+        language, _, direction = term.language.partition("--")
+        return ox.Literal(term.value, language=language, direction=ox.BaseDirection(direction) if direction else None)
     return ox.Literal(term.value, datatype=ox.NamedNode(term.datatype)) if term.datatype else ox.Literal(term.value)
 
 

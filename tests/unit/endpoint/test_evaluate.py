@@ -37,6 +37,7 @@ UPDATES = [
     "DELETE { ?s :p ?o } INSERT { ?s :p ?n } WHERE { ?s :p ?o FILTER(isNumeric(?o)) BIND(?o + 1 AS ?n) }",
     "WITH :g DELETE { ?s :p ?o } INSERT { ?s :p ?n } WHERE { ?s :p ?o BIND(?o + 1 AS ?n) }",
     "INSERT { ?s :seen true } WHERE { ?s ?p ?o }",
+    "INSERT { ?s :name 'x'@en--ltr } WHERE { ?s :p 1 }",
     "BASE <http://b.example/> INSERT { ?s :made ?i } WHERE { ?s :p 1 BIND(IRI('new') AS ?i) }",
     "INSERT { GRAPH :new { ?s ?p ?o } } WHERE { GRAPH :g { ?s ?p ?o } }",
     "INSERT { GRAPH ?g { ?s :in ?g } } WHERE { GRAPH ?g { ?s ?p ?o } }",
@@ -288,3 +289,23 @@ def test_patch_sees_its_graph_as_the_default_graph_and_no_other(
 def test_patch_that_names_a_graph_is_refused(text: str, graph: ox.NamedNode | ox.DefaultGraph) -> None:
     with pytest.raises(WriteInvalid, match="leave GRAPH, WITH and USING out"):
         patch(graph, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT { <http://[1]/> :p 1 } WHERE {}",
+        "DELETE { GRAPH <http://[1]/> { ?s ?p ?o } } WHERE { ?s ?p ?o }",
+        "WITH <http://[1]/> INSERT { :a :p 1 } WHERE {}",
+        "INSERT { :a :p 1 } USING NAMED <http://[1]/> WHERE {}",
+        "DROP GRAPH <http://[1]/>",
+        "CREATE GRAPH <http://[1]/>",
+        "COPY <http://[1]/> TO :g",
+        "INSERT { :a :p 'x'@en-aaaaaaaaaaaa } WHERE {}",
+        "INSERT { :a :p 'x'@en--up } WHERE {}",
+    ],
+)
+def test_what_the_engine_takes_for_no_term_is_said(text: str) -> None:
+    """Nothing else may come of it: the writer would end."""
+    with pytest.raises(QueryError):
+        carry_out(read_update(PREFIXES + text, base=BASE), Draft(ox.Store()))
