@@ -70,7 +70,7 @@ def test_sparqlwrapper_gets_every_form(server: RunningServer, rows: list[tuple[s
 def test_sparqlwrapper_tells_what_is_wrong(server: RunningServer) -> None:
     wrapper = SPARQLWrapper.SPARQLWrapper(f"{server.url}/sparql")
     wrapper.setQuery("SELECT * WHERE { ?s ?p }")
-    with pytest.raises(SPARQLWrapper.SPARQLExceptions.QueryBadFormed, match="line 1, column 25"):
+    with pytest.raises(SPARQLWrapper.SPARQLExceptions.QueryBadFormed, match="line 1, column 24"):
         wrapper.query()
 
 

@@ -192,7 +192,7 @@ def test_long_result_is_streamed_whole(remote: httpx.Client, embedded: httpx.Cli
         ("SELECT (<\\u0062if:sys_stat>('x') AS ?x) {}", 403, "query-refused"),
         ("INSERT DATA { <urn:a> <urn:b> <urn:c> }", 400, "query-is-update"),
         ("DESCRIBE * { ?s ?p ?o }", 400, "describe-all"),
-        ("SELECT ?x { ?x ?y }", 400, "query"),
+        ("SELECT ?x { ?x ?y }", 400, "query-syntax"),
     ],
 )
 def test_query_is_refused_as_ever(remote: httpx.Client, query: str, status: int, code: str) -> None:
