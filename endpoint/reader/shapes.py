@@ -16,6 +16,8 @@ from endpoint.reader.terminals import CONTENT
 
 __all__ = ["Shape", "Stencil", "cut_stencil", "find_shape"]
 
+# What stands in the skeleton for an IRI, a string and a comment.
+_MARKS: Final = {"<": "\x00<", "'": "\x00'", '"': "\x00'", "#": "\x00#"}
 # Texts with these are not worth the care: a quote may be part of a name, and a long string may have no end.
 _SPECIAL: Final = ("\\", "\x00", '"""', "'''")
 
@@ -59,13 +61,14 @@ def find_shape(text: str) -> Shape | None:
         if each in text:
             return None
     parts = CONTENT.split(text)
-    contents = tuple(parts[1::2])
+    contents = []
     for at in range(1, len(parts), 2):
-        mark = parts[at][0]
-        if mark == "#":
-            return None
-        parts[at] = "\x00<" if mark == "<" else "\x00'"
-    return Shape("".join(parts), contents)
+        content = parts[at]
+        mark = content[0]
+        if mark != "#":
+            contents.append(content)
+        parts[at] = _MARKS[mark]
+    return Shape("".join(parts), tuple(contents))
 
 
 def cut_stencil(reading: Reading, shape: Shape) -> Stencil | None:

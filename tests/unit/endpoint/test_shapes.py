@@ -55,12 +55,20 @@ def test_stencil_is_filled_as_the_text_would_be_read(seed: int, others: list[str
         "ASK { FILTER(?a<?b&&?c>?d) }",
         "ASK { ?s ?p '''a''' }",
         "ASK { ?s ?p 'a\\nb' }",
-        "ASK { ?s ?p ?o } # <urn:x>",
+        "ASK { FILTER(?a<?b#>\n) }",
         "ASK { ?s ?p <relative> }",
     ],
 )
 def test_what_its_shape_does_not_tell_has_no_stencil(text: str) -> None:
     assert cut(text) is None
+
+
+def test_comments_are_space() -> None:
+    stencil, other = cut("ASK { ?s ?p 'b' } # 1"), find_shape("ASK { ?s ?p 'c' } # <urn:x> 'd'")
+    assert stencil is not None
+    assert other is not None
+    assert stencil.fill(other.contents) == "ASK { ?s ?p 'c' }"
+    assert find_shape("ASK { ?s ?p #\n'c' }") != find_shape("ASK { ?s ?p <#\n>'c' }")
 
 
 def test_other_declarations_are_read_anew() -> None:
