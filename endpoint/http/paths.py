@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from logging import getLogger
 from pathlib import Path
 from typing import Final
@@ -57,21 +57,27 @@ class HiddenPaths:
         self._app = app
         self._hider = hider
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request (ASGI)."""
         held: Message | None = None
 
-        async def send_hidden(message: Message) -> None:
+        # What goes through as it is needs no coroutine here, which a look-up would pay for twice.
+        def send_hidden(message: Message) -> Awaitable[None]:
+            if held is None and (message["type"] != "http.response.start" or message["status"] < 400):
+                return send(message)
+            return send_late(message)
+
+        async def send_late(message: Message) -> None:
             nonlocal held
-            if message["type"] == "http.response.start" and message["status"] >= 400:
+            if message["type"] == "http.response.start":
                 held = message
                 return
-            if held is not None:
-                start, held = held, None
+            start, held = held, None
+            if start is not None:
                 await send(self._hide(start, message))
             await send(message)
 
-        await self._app(scope, receive, send_hidden)
+        return self._app(scope, receive, send_hidden)
 
     def _hide(self, start: Message, message: Message) -> Message:
         """The beginning of an answer, after its body, which of a problem document is one piece, lost its paths."""

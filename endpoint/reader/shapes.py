@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from endpoint.reader.iris import is_absolute
 from endpoint.reader.reading import Reading
 from endpoint.reader.terminals import CONTENT
 
 __all__ = ["Shape", "Stencil", "cut_stencil", "find_shape"]
-
-# What stands in the skeleton for an IRI, a string and a comment.
-_MARKS: Final = {"<": "\x00<", "'": "\x00'", '"': "\x00'", "#": "\x00#"}
-# Texts with these are not worth the care: a quote may be part of a name, and a long string may have no end.
-_SPECIAL: Final = ("\\", "\x00", '"""', "'''")
 
 
 class Shape(NamedTuple):
@@ -52,23 +47,19 @@ class Stencil:
 
 
 def find_shape(text: str) -> Shape | None:
-    r"""A text taken apart; None where that is not sure.
+    r"""A text taken apart; None where that is not sure: an escaped quote may be part of a name.
 
     >>> find_shape("ASK { <urn:a> ?p 'b' }")
-    Shape(skeleton="ASK { \x00< ?p \x00' }", contents=('<urn:a>', "'b'"))
+    Shape(skeleton="<'\x00ASK { \x00 ?p \x00 }", contents=('<urn:a>', "'b'"))
     """
-    for each in _SPECIAL:
-        if each in text:
-            return None
+    if "\\" in text or "\x00" in text or '"""' in text or "'''" in text:
+        return None
     parts = CONTENT.split(text)
-    contents = []
-    for at in range(1, len(parts), 2):
-        content = parts[at]
-        mark = content[0]
-        if mark != "#":
-            contents.append(content)
-        parts[at] = _MARKS[mark]
-    return Shape("".join(parts), tuple(contents))
+    contents = parts[1::2]
+    marks = "".join([each[0] for each in contents])
+    if "#" in marks:
+        contents = [each for each in contents if each[0] != "#"]
+    return Shape("\x00".join([marks, *parts[::2]]), tuple(contents))
 
 
 def cut_stencil(reading: Reading, shape: Shape) -> Stencil | None:

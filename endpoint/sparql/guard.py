@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from endpoint.federation.calls import find_calls
 from endpoint.http.budget import FairShare
@@ -42,7 +42,8 @@ _USUAL_LENGTH: Final = 4_096
 _FREE_LENGTH: Final = 1_024
 
 
-@dataclass(frozen=True, kw_only=True)
+# One for each server, and looked up by what it is: its fields are not compared at each query.
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Limits:
     """How long and how deep a query may be, and which endpoints its SERVICE may name, by their IRIs.
 
@@ -53,11 +54,10 @@ class Limits:
     depth: int
     operators: int
     base: str
-    services: Mapping[str, OutsideEndpoint] = field(default_factory=dict, hash=False)
+    services: Mapping[str, OutsideEndpoint] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inspection:
+class Inspection(NamedTuple):
     """What a query is: the text for the engine, its form, whether it answers anew each time, its SERVICE clauses."""
 
     text: str
@@ -98,7 +98,7 @@ def inspect_query(text: str, *, limits: Limits) -> Inspection:
     if shape is not None and (known := _KNOWN.get((shape.skeleton, limits))):
         stencil, inspection = known
         if (ours := stencil.fill(shape.contents)) is not None:
-            return replace(inspection, text=ours)
+            return inspection._replace(text=ours)
     try:
         reading = read(text, "QueryUnit", base=limits.base, depth=limits.depth)
     except TooDeep as error:
