@@ -88,7 +88,7 @@ class Answer:
         self.when_lost: Callable[[], None] | None = None
         self._taken_bytes = 0
         # When, and how much had been taken then: the last two, between which a rate is taken.
-        self._marks: deque[tuple[float, int]] = deque(maxlen=2)
+        self._marks: tuple[tuple[float, int], ...] = ()
         self._timeout_s = timeout_s
         self._spending = spending
         self._source = source
@@ -126,7 +126,7 @@ class Answer:
     def mark_reading(self, now: float, patience_s: float) -> None:
         """Take note of how much was taken until now, if the last note is old enough."""
         if self.has_begun and (not self._marks or now - self._marks[-1][0] >= patience_s):
-            self._marks.append((now, self._taken_bytes))
+            self._marks = (*self._marks[-1:], (now, self._taken_bytes))
 
     @property
     def is_alone(self) -> bool:

@@ -220,9 +220,14 @@ class QueryPool:
             raise closing_problem()
         if self._refusal and isinstance(answer.job, Job) and answer.job.store == self._store:
             raise damage_problem()
-        self._waiting.add(answer)
-        self._dispatch()
-        self._refuse_surplus()
+        # Where nobody waits, nobody is to be asked whose turn it is.
+        worker = None if self._waiting else self._choose_worker(answer)
+        if worker is not None:
+            self._give(answer, worker)
+        else:
+            self._waiting.add(answer)
+            self._dispatch()
+            self._refuse_surplus()
         self._has_work.set()
 
     def end(self, answer: Answer, error: BaseException | None = None) -> None:
@@ -304,24 +309,31 @@ class QueryPool:
             else:
                 return
             self._waiting.discard(answer)
-            answer.assign(worker)
-            if self._store is not None and isinstance(answer.job, Job) and answer.job.store == self._store:
-                # Where it was busy when that became current; it looks at no files that were looked at here.
-                worker.open_store(self._store)
-            worker.ask(answer.job, answer)
-            answer.begin_feed()
+            self._give(answer, worker)
+
+    def _give(self, answer: Answer, worker: WorkerConnection) -> None:
+        """Have a worker make an answer."""
+        answer.assign(worker)
+        if self._store is not None and isinstance(answer.job, Job) and answer.job.store == self._store:
+            # Where it was busy when that became current; it looks at no files that were looked at here.
+            worker.open_store(self._store)
+        worker.ask(answer.job, answer)
+        answer.begin_feed()
 
     def _choose_worker(self, answer: Answer) -> WorkerConnection | None:
         """The idle one that was used last, since its caches are warm; else one that will soon be done."""
-        may_begin = bool(self._idle) and (len(self._idle) > self._kept or answer.weigh()[0] == 0)
         if answer.is_alone:
-            return self._idle.pop() if may_begin else None
-        if may_begin and len(self._fresh) < _CORES:
+            return self._idle.pop() if self._may_begin(answer) else None
+        if len(self._fresh) < _CORES and self._may_begin(answer):
             worker = self._idle.pop()
             self._fresh[worker] = time.monotonic()
             return worker
         usable = [each for each in self._fresh if len(each.jobs) < _AHEAD and not each.is_lost]
         return min(usable, key=lambda each: len(each.jobs), default=None)
+
+    def _may_begin(self, answer: Answer) -> bool:
+        """Whether an idle worker may be given to an answer: some are kept for clients that send look-ups."""
+        return bool(self._idle) and (len(self._idle) > self._kept or answer.weigh()[0] == 0)
 
     def _begin(self, worker: WorkerConnection) -> None:
         """A worker is at the next of its jobs."""
