@@ -262,9 +262,12 @@ def test_killed_worker_takes_its_request_along(federation: Federation, outside: 
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(federation.ask, ONE % "plain")
         assert begun.wait(10)
-        for worker in find_workers(federation.server.process.pid):
+        killed = set(find_workers(federation.server.process.pid))
+        for worker in killed:
             os.kill(worker, signal.SIGKILL)
         assert asked.result().status_code >= 500
+        # The server knows of each by then.
+        assert wait_until(lambda: killed.isdisjoint(find_workers(federation.server.process.pid)), seconds=10)
     outside.forget()
     assert len(federation.rows(ONE % "plain")) == 1
 

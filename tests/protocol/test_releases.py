@@ -201,7 +201,7 @@ def test_release_that_is_pruned_while_it_is_asked_answers_whole_or_is_gone(tmp_p
             return int(client.get("/health/ready").json()["pool"][name])
 
         # The one worker has it open from here on.
-        assert ask("ASK {}").status_code == 200
+        assert ask("SELECT * {} LIMIT 1").status_code == 200
         running = threads.submit(ask, slow)
         assert wait_until(lambda: count_workers("idle") == 0, seconds=10)
         waiting = threads.submit(ask, COUNT)
