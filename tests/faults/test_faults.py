@@ -14,6 +14,7 @@ import pytest
 from endpoint.writes.tokens import add_token
 from kg.build import build
 from kg.release import Releases
+from tests.conftest import KERNEL_DENIES
 from tests.faults.changes import CHANGES, RELEASES, find_leftovers, find_problems, settle
 from tests.faults.disk import Fault, FaultKind, write_image
 from tests.faults.mount import MountedDisk, find_obstacle, mount_disk
@@ -27,7 +28,8 @@ _GRAPH = "http://example.org/graph"
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MountedDisk]:
     if obstacle := find_obstacle():
-        pytest.skip(f"faults need a file system of our own: {obstacle}")
+        reason = "not installed" if "installed" in obstacle or "loaded" in obstacle else KERNEL_DENIES
+        pytest.skip(f"{reason}: faults need a file system of our own ({obstacle})")
     with mount_disk(tmp_path_factory.mktemp("faults")) as mounted:
         yield mounted
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kg.build import build
+from tests.conftest import KERNEL_DENIES
 from tests.fences.ordinary import find_user, wrap
 from tests.plain.conftest import plain_settings
 from tests.protocol.test_federation_gate import Listener
@@ -30,7 +31,7 @@ def _is_possible() -> bool:
 def ordinary_dir() -> Iterator[Path]:
     """A directory of an ordinary user, to whom those of pytest are closed; it holds the releases of a plain dataset."""
     if not _is_possible():
-        pytest.skip("needs seccomp, on x86-64 or arm64")
+        pytest.skip(f"{KERNEL_DENIES}: needs seccomp, on x86-64 or arm64")
     directory = Path(tempfile.mkdtemp(prefix="chap-ordinary-"))
     try:
         build(plain_settings(directory / "releases"))

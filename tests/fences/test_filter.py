@@ -16,6 +16,7 @@ import pytest
 
 from endpoint.sparql.confinement import Fence
 from endpoint.sparql.seccomp import CALLS, MACHINES, Calls, Instruction, write_program, write_rules
+from tests.conftest import KERNEL_DENIES
 
 # What does not depend on federation.
 CLOSED = [
@@ -62,7 +63,7 @@ def probe(mode: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def needs_fences() -> None:
     if probe("tcp")["fences"] != "seccomp landlock":
-        pytest.skip("needs seccomp and Landlock's rule for TCP (Linux 6.7 on x86-64 or arm64)")
+        pytest.skip(f"{KERNEL_DENIES}: needs seccomp and Landlock's rule for TCP (Linux 6.7 on x86-64 or arm64)")
 
 
 @pytest.mark.usefixtures("needs_fences")

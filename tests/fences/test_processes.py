@@ -19,6 +19,7 @@ from endpoint.sparql.connection import FINAL
 from endpoint.sparql.frames import Frame, FrameDecoder, FrameKind, Job, encode_frame
 from endpoint.writes import messages
 from endpoint.writes.messages import Event
+from tests.conftest import KERNEL_DENIES
 from tests.fences.conftest import give_away
 from tests.fences.ordinary import wrap
 from tests.protocol.test_federation_gate import CALLS, PLACES, PREFIXES, Listener
@@ -117,7 +118,7 @@ def skip_without(expected: Fence, found: Fence) -> None:
     """Skip what needs a fence that not every machine grants; where filters are installed by tests, ours can be."""
     assert Fence.SECCOMP not in expected or Fence.SECCOMP in found
     if expected & ~found:
-        pytest.skip(f"the kernel of this machine grants {found.names}")
+        pytest.skip(f"{KERNEL_DENIES}: it grants {found.names}")
 
 
 @pytest.mark.parametrize("denied", DENIED, ids="-".join)

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.assertions import assert_problem
+from tests.conftest import KERNEL_DENIES
 from tests.protocol.conftest import run_server
 from tests.protocol.processes import count_descriptors, find_workers, wait_until
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs p
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_idle_connections_make_room_for_those_who_ask(releases_dir: Path, tmp_path: Path, host: str) -> None:
     if host == "::1" and not has_ipv6():
-        pytest.skip("no IPv6 on the loopback interface")
+        pytest.skip(f"{KERNEL_DENIES}: no IPv6 on the loopback interface")
     wrapper = f"prlimit --nofile={LIMIT}:{LIMIT}"
     with (
         run_server(releases_dir, tmp_path / "log", host=host, wrapper=wrapper, query_timeout_s=8) as server,
