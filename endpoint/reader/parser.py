@@ -15,13 +15,12 @@ from typing import Final, Literal, TypeAlias
 from endpoint.reader.grammar import END, load_grammar
 from endpoint.reader.iris import IriRefused, resolve, unescape
 from endpoint.reader.reading import Node, Reading, Token, TooDeep, Unreadable, locate
-from endpoint.reader.terminals import ECHAR, RUN, SKIPPED, TOKEN, TOKEN_IN_RUN, Kind, find_kind
+from endpoint.reader.terminals import ECHAR, RUN, SKIPPED, TOKEN, TOKEN_IN_RUN, Kind, find_datatype, find_kind
 
 __all__ = ["Unit", "read"]
 
 Unit: TypeAlias = Literal["QueryUnit", "UpdateUnit"]
 
-_XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _CLOSED: Final = "closed"
 _NEAR: Final = 24
 _MOST_EXPECTED: Final = 8
@@ -264,7 +263,7 @@ class _Reader:
                 # After a path, the engine would take the sign for a part of it.
                 self._keep(Kind.STRING, f'"{written}"', at)
                 self._keep(Kind.OPERATOR, "^^", at)
-                self._keep(Kind.IRI, f"<{_XSD}{_find_datatype(written)}>", at)
+                self._keep(Kind.IRI, f"<{find_datatype(written)}>", at)
             case "SIGNED" if rule != "NumericLiteral":
                 # After an operand, the sign adds.
                 self._keep(Kind.OPERATOR, written[0], at)
@@ -359,9 +358,3 @@ class _Reader:
     def _fail(self, message: str, at: int) -> Unreadable:
         near = self._text[at : at + _NEAR].split("\n")[0].strip()
         return Unreadable(message, locate(self._text, at), near, has_begun=bool(self._tokens))
-
-
-def _find_datatype(number: str) -> str:
-    if "e" in number or "E" in number:
-        return "double"
-    return "decimal" if "." in number else "integer"

@@ -10,12 +10,11 @@ from typing import Final
 from endpoint.reader.iris import unescape
 from endpoint.reader.operations import PatternTerm, QuadPattern
 from endpoint.reader.reading import Node, Reading, Token, Unreadable
-from endpoint.reader.terminals import Kind
+from endpoint.reader.terminals import XSD, Kind, find_datatype
 
 __all__ = ["read_quads"]
 
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _TYPE: Final = PatternTerm("iri", _RDF + "type")
 _FIRST: Final = PatternTerm("iri", _RDF + "first")
 _REST: Final = PatternTerm("iri", _RDF + "rest")
@@ -108,9 +107,9 @@ class _Triples:
             case Kind.BLANK:
                 return PatternTerm("blank", token.text[2:])
             case Kind.NUMBER:
-                return PatternTerm("literal", token.text, datatype=_XSD + _find_number_type(token.text))
+                return PatternTerm("literal", token.text, datatype=find_datatype(token.text))
             case Kind.WORD:
-                return _TYPE if token.text == "a" else PatternTerm("literal", token.text, datatype=_XSD + "boolean")
+                return _TYPE if token.text == "a" else PatternTerm("literal", token.text, datatype=XSD + "boolean")
         value = _read_string(token.text)
         following = self._tokens[self._at]
         if following.kind is Kind.LANGUAGE:
@@ -173,9 +172,3 @@ def _read_string(written: str) -> str:
 def _find_character(escape: re.Match[str]) -> str:
     letter = escape["letter"]
     return unescape(escape.group()) if letter is None else _LETTERS.get(letter, letter)
-
-
-def _find_number_type(written: str) -> str:
-    if "e" in written or "E" in written:
-        return "double"
-    return "decimal" if "." in written else "integer"

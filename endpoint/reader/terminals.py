@@ -9,9 +9,22 @@ import re
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["CONTENT", "ECHAR", "RUN", "SKIPPED", "TOKEN", "TOKEN_IN_RUN", "VOLATILE", "Kind", "find_kind"]
+__all__ = [
+    "CONTENT",
+    "ECHAR",
+    "RUN",
+    "SKIPPED",
+    "TOKEN",
+    "TOKEN_IN_RUN",
+    "VOLATILE",
+    "XSD",
+    "Kind",
+    "find_datatype",
+    "find_kind",
+]
 
 
+XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 # Functions that give another value each time.
 VOLATILE: Final = frozenset(["NOW", "RAND", "UUID", "STRUUID", "BNODE"])
 
@@ -98,3 +111,14 @@ _KINDS: Final = {
 def find_kind(group: str, text: str) -> Kind:
     """The kind of a token that was found by a group of :data:`TOKEN`."""
     return _KINDS.get(group) or _KINDS.get(text, Kind.OPERATOR)
+
+
+def find_datatype(number: str) -> str:
+    """The datatype of a number, by how it is written (section 4.1.2).
+
+    >>> find_datatype("-1.5")
+    'http://www.w3.org/2001/XMLSchema#decimal'
+    """
+    if "e" in number or "E" in number:
+        return XSD + "double"
+    return XSD + ("decimal" if "." in number else "integer")

@@ -35,10 +35,9 @@ from endpoint.sparql.frames import (
     Job,
     decode_count,
     encode_frame,
-    encode_whole,
 )
 from endpoint.sparql.memory import give_back_memory
-from endpoint.sparql.rows import count_rows
+from endpoint.sparql.pipes import Feed, FrameWriter
 from kg.checksums import Digests, examine_store, load_checksums
 from kg.errors import KgError, QuerySyntaxError, RdfError, ReleasePruned, RemoteError, StoreDamaged
 from kg.rdfio import load_prefixes
@@ -57,45 +56,6 @@ _LONG_S: Final = 0.05
 _POSITION: Final = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 _NEAR: Final = 24
 _TRUTH: Final = "__ASK_RETVAL"
-
-
-class _FrameWriter:
-    """A file that a result is written to: full frames go out at once, the first with the head before it."""
-
-    def __init__(self, connection: socket.socket, media_type: str) -> None:
-        self._connection = connection
-        self._media_type = media_type
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._has_begun = False
-
-    def write(self, data: bytes) -> int:
-        self._parts.append(bytes(data))
-        self._size += len(data)
-        if self._size >= FRAME_BYTES:
-            self._send(b"")
-        return len(data)
-
-    def flush(self) -> None:
-        """Frames go out when they are full; the engine's own flush at the end of a result adds nothing."""
-
-    def finish(self) -> None:
-        """Send what is left, and the end; a result that is whole already says how many rows it has."""
-        if self._has_begun:
-            self._send(encode_frame(FrameKind.END))
-        else:
-            body = b"".join(self._parts)
-            self._connection.sendall(encode_whole(body, count_rows(body, self._media_type)))
-
-    def _send(self, tail: bytes) -> None:
-        body = b"".join(self._parts)
-        frames = [encode_frame(FrameKind.DATA, body[at : at + FRAME_BYTES]) for at in range(0, len(body), FRAME_BYTES)]
-        if not self._has_begun:
-            frames.insert(0, encode_frame(FrameKind.HEAD))
-            self._has_begun = True
-        self._connection.sendall(b"".join(frames) + tail)
-        self._parts.clear()
-        self._size = 0
 
 
 class _Worker:
@@ -183,15 +143,15 @@ class _Worker:
         self._connection.sendall(encode_frame(FrameKind.OPENED, json.dumps([path, reason]).encode()))
 
     def _take_conversion(self, conversion: Conversion) -> None:
-        feed = _Feed(self._next_frame)
+        feed = Feed(self._next_frame)
         try:
             self._convert(feed, conversion)
         except KgError as error:
             feed.drain()
             self._fail(Failure(code=error.code, message=str(error)))
 
-    def _convert(self, feed: _Feed, conversion: Conversion) -> None:
-        writer = _FrameWriter(self._connection, conversion.media_type)
+    def _convert(self, feed: Feed, conversion: Conversion) -> None:
+        writer = FrameWriter(self._connection, conversion.media_type)
         output, source = cast("IO[bytes]", writer), cast("IO[bytes]", feed)
         rdf_format = ox.RdfFormat.from_media_type(conversion.media_type)
         source_format = ox.RdfFormat.from_media_type(conversion.source_type)
@@ -255,7 +215,7 @@ class _Worker:
         """Write the result of a job; ``check`` may still raise when all of it is made."""
         store = self._open(job.store)
         result = _evaluate(store, job)
-        writer = _FrameWriter(self._connection, job.media_type)
+        writer = FrameWriter(self._connection, job.media_type)
         # The writer is a file as far as the engine uses one.
         output = cast("IO[bytes]", writer)
         rdf_format = ox.RdfFormat.from_media_type(job.media_type)
@@ -285,35 +245,6 @@ class _Worker:
             if is_damage(error):
                 raise translate_error(error) from error
             raise RdfError(f"the result cannot be written: {error}") from error
-
-
-class _Feed:
-    """A file that the input of a conversion is read from, frame by frame."""
-
-    def __init__(self, next_frame: Callable[[], Frame | None]) -> None:
-        self._next_frame = next_frame
-        self._rest = b""
-        self._is_at_end = False
-
-    def read(self, size: int = -1) -> bytes:
-        """At most so many bytes (io.RawIOBase); none at the end."""
-        while not self._rest and not self._is_at_end:
-            self._rest = self._next()
-        size = len(self._rest) if size < 0 else size
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
-
-    def drain(self) -> None:
-        """Read what is left, so that the next frame is the next job."""
-        while not self._is_at_end:
-            self._next()
-
-    def _next(self) -> bytes:
-        frame = self._next_frame()
-        if frame is None:
-            raise ConnectionError("the server is gone")
-        self._is_at_end = frame.kind is FrameKind.END
-        return frame.body
 
 
 def _find_results_format(media_type: str) -> ox.QueryResultsFormat:

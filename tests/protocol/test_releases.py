@@ -178,17 +178,19 @@ def test_answer_that_is_new_each_time_is_not_cached(tmp_path: Path) -> None:
         assert "etag" in kept.headers
 
 
+SLOW = (
+    "PREFIX chap: <https://w3id.org/chap/def#> "
+    "SELECT (COUNT(*) AS ?n) WHERE { ?a chap:value ?x . ?b chap:value ?y FILTER(?x + ?y >= 0) }"
+)
+ONE_WORKER = {"query_workers": 1, "query_long_after_s": 60, "query_timeout_s": 60, "query_queue_wait_s": 60}
+
+
 def test_release_that_is_pruned_while_it_is_asked_answers_whole_or_is_gone(tmp_path: Path) -> None:
     root = tmp_path / "releases"
     old = publish(root, 1_000)
     publish(root, 1)
-    slow = (
-        "PREFIX chap: <https://w3id.org/chap/def#> "
-        "SELECT (COUNT(*) AS ?n) WHERE { ?a chap:value ?x . ?b chap:value ?y FILTER(?x + ?y >= 0) }"
-    )
-    settings = {"query_workers": 1, "query_long_after_s": 60, "query_timeout_s": 60, "query_queue_wait_s": 60}
     with (
-        run_server(root, tmp_path / "log", **settings) as server,
+        run_server(root, tmp_path / "log", **ONE_WORKER) as server,
         server.client() as client,
         ThreadPoolExecutor(2) as threads,
     ):
@@ -202,7 +204,7 @@ def test_release_that_is_pruned_while_it_is_asked_answers_whole_or_is_gone(tmp_p
 
         # The one worker has it open from here on.
         assert ask("SELECT * {} LIMIT 1").status_code == 200
-        running = threads.submit(ask, slow)
+        running = threads.submit(ask, SLOW)
         assert wait_until(lambda: count_workers("idle") == 0, seconds=10)
         waiting = threads.submit(ask, COUNT)
         assert wait_until(lambda: count_workers("waiting") == 1 or running.done(), seconds=10)
@@ -218,18 +220,13 @@ def test_release_that_is_pruned_before_a_worker_opens_it_is_gone(tmp_path: Path)
     root = tmp_path / "releases"
     old = publish(root, 3)
     publish(root, 2_000)
-    slow = (
-        "PREFIX chap: <https://w3id.org/chap/def#> "
-        "SELECT (COUNT(*) AS ?n) WHERE { ?a chap:value ?x . ?b chap:value ?y FILTER(?x + ?y >= 0) }"
-    )
-    settings = {"query_workers": 1, "query_long_after_s": 60, "query_timeout_s": 60, "query_queue_wait_s": 60}
     with (
-        run_server(root, tmp_path / "log", **settings) as server,
+        run_server(root, tmp_path / "log", **ONE_WORKER) as server,
         server.client() as client,
         ThreadPoolExecutor(2) as threads,
     ):
         client.timeout = 60
-        running = threads.submit(client.get, "/sparql", params={"query": slow})
+        running = threads.submit(client.get, "/sparql", params={"query": SLOW})
         assert wait_until(lambda: client.get("/health/ready").json()["pool"]["idle"] == 0, seconds=10)
         waiting = threads.submit(client.get, "/sparql", params={"query": COUNT, "release": old.id})
         assert wait_until(lambda: client.get("/health/ready").json()["pool"]["waiting"] == 1, seconds=10)
